@@ -1,0 +1,87 @@
+//! v1: each payload in plain text behind a 24-byte header, whose layout is in
+//! [`FrameHeader`].
+//!
+//! The checks come in the order in which they can: magic, command and length as soon as the header
+//! is there, so that nobody waits for a payload that would be refused; the checksum at the end.
+
+use bytes::{Buf as _, BytesMut};
+use peerage_wire::{FrameHeader, HEADER_LEN, Kind, Malformed, checksum};
+
+use crate::Frame;
+
+/// Both directions of a v1 connection.
+pub(crate) struct Framing<K> {
+    magic: [u8; 4],
+    arriving: Option<Arriving<K>>,
+}
+
+/// A frame whose header has been taken from the input and whose payload has not come whole.
+struct Arriving<K> {
+    kind: K,
+    len: usize,
+    checksum: [u8; 4],
+}
+
+impl<K: Kind> Framing<K> {
+    pub(crate) fn new(magic: [u8; 4]) -> Self {
+        Self { magic, arriving: None }
+    }
+
+    /// Takes the next frame from the front of `input`, if it is there.
+    pub(crate) fn next_frame(
+        &mut self,
+        input: &mut BytesMut,
+        max_payload: usize,
+    ) -> Result<Option<Frame<K>>, Malformed> {
+        let arriving = match self.arriving.take() {
+            Some(arriving) => arriving,
+            None => {
+                let Some(header) = input.first_chunk::<HEADER_LEN>() else { return Ok(None) };
+                let arriving = self.read_header(header, max_payload)?;
+                input.advance(HEADER_LEN);
+                arriving
+            }
+        };
+        if input.len() < arriving.len {
+            self.arriving = Some(arriving);
+            return Ok(None);
+        }
+        let payload = input.split_to(arriving.len).freeze();
+        if checksum(&payload) != arriving.checksum {
+            return Err(Malformed::BadChecksum { command: arriving.kind.command() });
+        }
+        let wire_len = HEADER_LEN + payload.len();
+        Ok(Some(Frame { kind: arriving.kind, payload, wire_len }))
+    }
+
+    /// How many bytes must be at the front of the input before there is anything to do.
+    pub(crate) fn need(&self) -> usize {
+        self.arriving.as_ref().map_or(HEADER_LEN, |arriving| arriving.len)
+    }
+
+    /// The frame that is arriving: its kind and its length on the wire.
+    pub(crate) fn arriving(&self) -> Option<(K, usize)> {
+        self.arriving.as_ref().map(|arriving| (arriving.kind, HEADER_LEN + arriving.len))
+    }
+
+    /// Appends a header.
+    pub(crate) fn put_header(&self, kind: K, len: usize, checksum: [u8; 4], out: &mut Vec<u8>) {
+        let len = u32::try_from(len).expect("a payload is at most its kind's cap, below 4 GiB");
+        let header = FrameHeader { magic: self.magic, command: kind.command(), len, checksum };
+        out.extend_from_slice(&header.to_bytes());
+    }
+
+    fn read_header(
+        &self,
+        bytes: &[u8; HEADER_LEN],
+        max_payload: usize,
+    ) -> Result<Arriving<K>, Malformed> {
+        let FrameHeader { command, len, checksum, .. } = FrameHeader::parse(bytes, self.magic)?;
+        let kind = K::from_command(command);
+        let max = kind.policy().cap.min(max_payload);
+        match usize::try_from(len) {
+            Ok(len) if len <= max => Ok(Arriving { kind, len, checksum }),
+            _ => Err(Malformed::TooLarge { command, len: len.into(), max: max as u64 }),
+        }
+    }
+}
