@@ -1,0 +1,60 @@
+//! Drives the protocol's own opening and bounds what a stranger may do in it.
+
+use std::sync::Arc;
+
+use peerage_wire::{Direction, Now, Opening as _, Protocol, Rng, Step, Violation};
+
+use crate::DisconnectReason;
+
+/// How many messages may come before the opening is done. Honest peers send fewer than ten; unknown
+/// ones among them are tolerated so that new features do not cut us off (btcd#1661, btcd#2272).
+const MAX_MESSAGES: u32 = 32;
+
+/// A connection before both sides agree.
+#[derive(Debug)]
+pub(crate) struct Opening<P: Protocol> {
+    /// `None` only while a message is being handled.
+    state: Option<P::Opening>,
+    messages: u32,
+}
+
+/// What a message led to.
+pub(crate) enum Progress<P: Protocol> {
+    More { send: Vec<P::Message>, heard: Option<P::Remote> },
+    Done { send: Vec<P::Message>, remote: P::Remote },
+    Failed(DisconnectReason),
+}
+
+impl<P: Protocol> Opening<P> {
+    pub(crate) fn start(
+        direction: Direction,
+        ours: &Arc<P::Identity>,
+        rng: &mut Rng,
+        now: Now,
+    ) -> (Self, Vec<P::Message>) {
+        let (state, send) = P::Opening::start(direction, ours, rng, now);
+        (Self { state: Some(state), messages: 0 }, send)
+    }
+
+    /// The version to decode the next message with.
+    pub(crate) fn version(&self) -> u32 {
+        self.state.as_ref().map_or(P::VERSION, |state| state.version())
+    }
+
+    pub(crate) fn on_message(&mut self, message: &P::Message, now: Now) -> Progress<P> {
+        self.messages += 1;
+        if self.messages > MAX_MESSAGES {
+            return Progress::Failed(Violation::OpeningFlood { max: MAX_MESSAGES }.into());
+        }
+        let state = self.state.take().expect("an opening that ended gets no message");
+        match state.on_message(message, now) {
+            Step::More { state, send, heard } => {
+                self.state = Some(state);
+                Progress::More { send, heard }
+            }
+            Step::Done { remote, send } => Progress::Done { send, remote },
+            Step::Failed(violation) => Progress::Failed(violation.into()),
+            Step::SelfConnection => Progress::Failed(DisconnectReason::SelfConnection),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! This request expects that answer by then.
+//!
+//! Each kind of request has one clock: requests of one kind are answered in order, and each answer
+//! that comes gives the rest its full time again (progress, not a fixed deadline, decides). The
+//! clocks start when the request is written and stand still while we do not read.
+
+use std::time::Duration;
+
+use peerage_wire::{Expect, Kind, Patience};
+
+/// What is still owed to us.
+#[derive(Debug)]
+pub(crate) struct Stall<K: 'static> {
+    owed: Vec<Owed<K>>,
+}
+
+#[derive(Debug)]
+struct Owed<K: 'static> {
+    request: K,
+    expect: &'static Expect<K>,
+    count: u32,
+    deadline: Duration,
+}
+
+impl<K: Kind> Stall<K> {
+    pub(crate) const fn new() -> Self {
+        Self { owed: Vec::new() }
+    }
+
+    /// A request was written; it asks for `asks` answers.
+    pub(crate) fn requested(&mut self, request: K, asks: u32, now: Duration) {
+        let Some(expect) = &request.policy().expect else { return };
+        let deadline = now + expect.within;
+        match self.owed.iter_mut().find(|owed| owed.request == request) {
+            // The clock of what is already owed runs on: asking again earns nobody more time.
+            Some(owed) => owed.count = owed.count.saturating_add(asks),
+            None => self.owed.push(Owed { request, expect, count: asks.max(1), deadline }),
+        }
+    }
+
+    /// A message came that may settle `settles` of what is owed.
+    #[inline]
+    pub(crate) fn answered(&mut self, answer: K, settles: u32, now: Duration) {
+        if self.owed.is_empty() {
+            return;
+        }
+        for owed in self.owed.iter_mut().filter(|owed| owed.expect.answers.contains(&answer)) {
+            owed.count = owed.count.saturating_sub(settles);
+            owed.deadline = now + owed.expect.within;
+        }
+        self.owed.retain(|owed| owed.count > 0);
+    }
+
+    /// A frame of so many bytes is arriving, which takes `transfer` at the slowest rate: it may be
+    /// the answer, so nothing is due before it can be there.
+    pub(crate) fn arriving(&mut self, transfer: Duration, now: Duration) {
+        for owed in &mut self.owed {
+            owed.deadline = owed.deadline.max(now + transfer);
+        }
+    }
+
+    /// We did not read for so long.
+    pub(crate) fn not_reading_for(&mut self, paused: Duration) {
+        self.owed.iter_mut().for_each(|owed| owed.deadline += paused);
+    }
+
+    pub(crate) fn next(&self) -> Option<Duration> {
+        self.owed.iter().map(|owed| owed.deadline).min()
+    }
+
+    /// Takes a request that is overdue, with what its silence means.
+    pub(crate) fn expire(&mut self, now: Duration) -> Option<(K, Patience)> {
+        let overdue = self.owed.iter().position(|owed| owed.deadline <= now)?;
+        let owed = self.owed.swap_remove(overdue);
+        Some((owed.request, owed.expect.patience))
+    }
+}
