@@ -1,0 +1,153 @@
+//! A bound on the memory of many connections together.
+//!
+//! Assembly of large frames (what is above 64 KiB a connection) and outboxes count. At the bound,
+//! connections that would need more stop reading, and callers are told that an outbox is full,
+//! unless it is empty: each connection can always receive small messages and send one.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// Bytes that connections share; clones share the same bytes.
+///
+/// ```
+/// use peerage_peer::Budget;
+///
+/// assert_eq!(Budget::default().limit(), 256 << 20);
+/// assert_eq!(Budget::new(1 << 20).used(), 0);
+/// ```
+#[derive(Clone)]
+pub struct Budget(Arc<Shared>);
+
+struct Shared {
+    limit: usize,
+    used: AtomicUsize,
+    waiting: Mutex<Vec<Waker>>,
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self(Arc::new(Shared { limit, used: AtomicUsize::new(0), waiting: Mutex::default() }))
+    }
+
+    /// The bound, in bytes.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.0.limit
+    }
+
+    /// What is in use, in bytes.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.0.used.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.used() >= self.0.limit
+    }
+
+    pub(crate) fn add(&self, bytes: usize) {
+        self.0.used.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sub(&self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        let before = self.0.used.fetch_sub(bytes, Ordering::AcqRel);
+        if before >= self.0.limit && before - bytes < self.0.limit {
+            let waiting = std::mem::take(&mut *self.waiting());
+            waiting.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Adds `bytes` as soon as the budget is not full; one taker may thereby exceed it by what it
+    /// takes.
+    pub(crate) fn poll_add(&self, cx: &Context<'_>, bytes: usize) -> Poll<()> {
+        if self.is_full() {
+            let mut waiting = self.waiting();
+            waiting.retain(|waker| !waker.will_wake(cx.waker()));
+            waiting.push(cx.waker().clone());
+            drop(waiting);
+            // Whoever freed bytes before we were on the list woke nobody: look again.
+            if self.is_full() {
+                return Poll::Pending;
+            }
+        }
+        self.add(bytes);
+        Poll::Ready(())
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waker>> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Budget {
+    /// 256 MiB.
+    fn default() -> Self {
+        Self::new(256 << 20)
+    }
+}
+
+impl fmt::Debug for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Budget").field("limit", &self.limit()).field("used", &self.used()).finish()
+    }
+}
+
+/// Bytes of a budget held by one owner, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Charge {
+    pub(crate) const fn new(budget: Budget) -> Self {
+        Self { budget, bytes: 0 }
+    }
+
+    /// Raises the charge to `bytes` as soon as the budget allows it.
+    pub(crate) fn poll_raise(&mut self, cx: &Context<'_>, bytes: usize) -> Poll<()> {
+        let more = bytes.saturating_sub(self.bytes);
+        if more > 0 {
+            std::task::ready!(self.budget.poll_add(cx, more));
+            self.bytes = bytes;
+        }
+        Poll::Ready(())
+    }
+
+    pub(crate) fn release(&mut self) {
+        self.budget.sub(std::mem::take(&mut self.bytes));
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_budget_wakes_who_waits() {
+        let budget = Budget::new(100);
+        let mut first = Charge::new(budget.clone());
+        let mut second = Charge::new(budget.clone());
+        let cx = Context::from_waker(Waker::noop());
+        assert!(first.poll_raise(&cx, 150).is_ready());
+        assert!(second.poll_raise(&cx, 1).is_pending());
+        drop(first);
+        assert!(second.poll_raise(&cx, 1).is_ready());
+        assert_eq!(budget.used(), 1);
+        drop(second);
+        assert_eq!(budget.used(), 0);
+    }
+}

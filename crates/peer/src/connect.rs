@@ -1,0 +1,296 @@
+//! From a target or a stream to an established connection.
+
+use std::any::Any;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use peerage_peer_core::{Config, DisconnectReason, Fault, PeerId, Retry};
+use peerage_transport::{Admit, Transport, V2};
+use peerage_wire::{Direction, Protocol, Rng};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::driver::{Driver, Parts, supervise};
+use crate::handler::Handler;
+use crate::link::Link;
+use crate::shared::Shared;
+use crate::socks::{Socks5, SocksError};
+use crate::stats::Addresses;
+use crate::{Budget, InvalidTarget, PeerHandle, Target};
+
+/// Everything that a connection is made with.
+#[derive(Clone)]
+pub struct Setup<P: Protocol> {
+    /// What we say of ourselves.
+    pub identity: Arc<P::Identity>,
+    /// Times and bounds.
+    pub config: Arc<Config>,
+    /// The network's magic.
+    pub magic: [u8; 4],
+    /// Whether v2 is used.
+    pub v2: V2,
+    /// Asked before each curve operation of a v2 responder.
+    pub admit: Option<Admit>,
+    /// The memory that connections share.
+    pub budget: Budget,
+}
+
+/// An opening that succeeded; the handle tells the rest.
+#[derive(Debug)]
+pub(crate) struct Opened;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is nothing to dial.
+    #[error(transparent)]
+    InvalidTarget(#[from] InvalidTarget),
+    /// Nobody could be reached: no such name, no route, nobody listening.
+    #[error("cannot reach {target}: {source}")]
+    Unreachable {
+        /// Who was dialled.
+        target: Target,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The proxy did not connect us.
+    #[error(transparent)]
+    Proxy(#[from] SocksError),
+    /// The opening was not done within its time, dialling included.
+    #[error("the opening was not done in time")]
+    TimedOut,
+    /// The connection was made, and ended before both sides agreed.
+    #[error("the opening failed: {reason}")]
+    Ended {
+        /// Why.
+        reason: DisconnectReason,
+        /// Whether another attempt makes sense, and how.
+        retry: Retry,
+    },
+}
+
+impl OpenError {
+    /// How many of our bytes a remote must have been offered before its hanging up counts as a
+    /// dislike of v2: BIP324 suggests it for whoever sent at least a v1 header's worth.
+    const OFFERED: u64 = 24;
+
+    pub(crate) fn ended(reason: DisconnectReason, sent: u64, answered: bool, v2: bool) -> Self {
+        let hung_up = matches!(reason, DisconnectReason::RemoteClosed | DisconnectReason::Io(_));
+        let retry = if v2 && hung_up && !answered && sent >= Self::OFFERED {
+            Retry::WithV1
+        } else {
+            reason.retry()
+        };
+        Self::Ended { reason, retry }
+    }
+
+    /// Whether another attempt makes sense.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Ended { retry, .. } => *retry,
+            Self::InvalidTarget(_) => Retry::Never,
+            _ => Retry::Later,
+        }
+    }
+
+    /// Whose fault it was.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Ended { reason, .. } => reason.fault(),
+            Self::TimedOut => Fault::Slowness,
+            Self::InvalidTarget(_) => Fault::Local,
+            Self::Unreachable { .. } | Self::Proxy(_) => Fault::Nobody,
+        }
+    }
+}
+
+/// Dials `target`, directly or through a proxy, and opens a connection with `handler`.
+///
+/// The whole takes at most [`Config::opening_timeout`]. Where v2 is
+/// [`Preferred`](V2::Preferred), and the remote hangs up on our v2 key without a byte of its own,
+/// it is dialled again with v1 within that time; `again` makes the second attempt's handler.
+///
+/// # Errors
+/// [`OpenError`].
+pub async fn connect<P: Protocol, H: Handler<P>>(
+    target: Target,
+    proxy: Option<&Socks5>,
+    setup: &Setup<P>,
+    mut handler: impl FnMut() -> H,
+) -> Result<PeerHandle<P>, OpenError> {
+    let deadline = Instant::now() + setup.config.opening_timeout;
+    let first = attempt(&target, proxy, setup, Dial::First, handler(), deadline).await;
+    match first {
+        Err(error) if setup.v2 == V2::Preferred && error.retry() == Retry::WithV1 => {
+            tracing::debug!(%target, "the remote hung up on v2: dialling again with v1");
+            attempt(&target, proxy, setup, Dial::AfterV2, handler(), deadline).await
+        }
+        result => result,
+    }
+}
+
+/// Opens a connection over a stream that the caller brings, in the given direction. A TCP stream
+/// gets the options that a dialled one has (no delay, little unsent data in the kernel).
+///
+/// # Errors
+/// [`OpenError`]. A remote that hangs up on our v2 key gives [`Retry::WithV1`]: the caller may bring
+/// another stream and set v2 [`Off`](V2::Off).
+pub async fn open<P, S, H>(
+    stream: S,
+    direction: Direction,
+    setup: &Setup<P>,
+    handler: H,
+) -> Result<PeerHandle<P>, OpenError>
+where
+    P: Protocol,
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    H: Handler<P>,
+{
+    let addresses = tcp(&stream).map_or_else(Addresses::default, |tcp| {
+        tune(tcp);
+        let remote = tcp.peer_addr().ok().map(Target::Address);
+        Addresses { remote, local: tcp.local_addr().ok() }
+    });
+    open_with(stream, direction, setup, Dial::First, addresses, handler).await
+}
+
+/// The stream, if it is a TCP stream: it then has addresses and options.
+pub fn tcp<S: 'static>(stream: &S) -> Option<&TcpStream> {
+    (stream as &dyn Any).downcast_ref()
+}
+
+/// Which attempt this is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dial {
+    First,
+    AfterV2,
+}
+
+async fn attempt<P: Protocol, H: Handler<P>>(
+    target: &Target,
+    proxy: Option<&Socks5>,
+    setup: &Setup<P>,
+    dial: Dial,
+    handler: H,
+    deadline: Instant,
+) -> Result<PeerHandle<P>, OpenError> {
+    let opening = async {
+        let stream = reach(target, proxy).await?;
+        let local = stream.local_addr().ok().filter(|_| proxy.is_none());
+        let addresses = Addresses { remote: Some(target.clone()), local };
+        open_with(stream, Direction::Outbound, setup, dial, addresses, handler).await
+    };
+    tokio::time::timeout_at(deadline, opening).await.unwrap_or(Err(OpenError::TimedOut))
+}
+
+/// Makes the TCP connection.
+async fn reach(target: &Target, proxy: Option<&Socks5>) -> Result<TcpStream, OpenError> {
+    if let Some(socks) = proxy {
+        let mut stream = dial(&socks.proxy).await.map_err(SocksError::Io)?;
+        socks.handshake(&mut stream, target).await?;
+        return Ok(stream);
+    }
+    let unreachable = |source| OpenError::Unreachable { target: target.clone(), source };
+    dial(target).await.map_err(unreachable)
+}
+
+async fn dial(target: &Target) -> io::Result<TcpStream> {
+    let stream = match target {
+        Target::Address(address) => TcpStream::connect(address).await,
+        Target::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await,
+    };
+    stream.inspect(tune)
+}
+
+/// How much unsent data the kernel may hold before a socket stops being writable, in bytes. What is
+/// in the kernel cannot be overtaken, so less of it means a pong leaves sooner.
+const UNSENT: u32 = 128 << 10;
+
+/// Sets what every connection of ours wants. A socket that cannot has it worse, and still works.
+fn tune(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_nodelay(true);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket.set_tcp_notsent_lowat(UNSENT);
+}
+
+async fn open_with<P, S, H>(
+    stream: S,
+    direction: Direction,
+    setup: &Setup<P>,
+    dial: Dial,
+    addresses: Addresses,
+    handler: H,
+) -> Result<PeerHandle<P>, OpenError>
+where
+    P: Protocol,
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    H: Handler<P>,
+{
+    static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+    let mut rng = Rng::from_seed(seed()?);
+    let transport = match dial {
+        Dial::First => {
+            let own = Rng::from_seed(rng.array());
+            Transport::new(direction, setup.magic, setup.v2, setup.admit.clone(), own)
+        }
+        Dial::AfterV2 => Transport::downgraded(setup.magic),
+    };
+    let shared = Arc::new(Shared::new(
+        PeerId(NEXT_ID.fetch_add(1, Ordering::Relaxed)),
+        direction,
+        addresses,
+        &setup.config,
+        setup.budget.clone(),
+    ));
+    let (opened, outcome) = oneshot::channel();
+    let driver = Driver::new(Parts {
+        direction,
+        identity: setup.identity.clone(),
+        config: setup.config.clone(),
+        seed: rng.array(),
+        link: Link::new(stream, transport, setup.magic, setup.budget.clone(), H::KEEPS),
+        handler,
+        shared: shared.clone(),
+        opened,
+    });
+    // Dropped with this future, it ends the connection.
+    let peer = PeerHandle::owning(shared.clone());
+    tokio::spawn(supervise(driver.run(), shared.clone()));
+    match outcome.await {
+        Ok(Ok(Opened)) => Ok(peer),
+        Ok(Err(error)) => Err(error),
+        Err(_) => {
+            let reason = shared.ended().await;
+            let retry = reason.retry();
+            Err(OpenError::Ended { reason, retry })
+        }
+    }
+}
+
+/// A seed from the operating system.
+fn seed() -> Result<[u8; 32], OpenError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| OpenError::Ended {
+        reason: DisconnectReason::Io(io::Error::other(error).kind()),
+        retry: Retry::Later,
+    })?;
+    Ok(seed)
+}
+
+impl<P: Protocol> std::fmt::Debug for Setup<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Setup")
+            .field("identity", &self.identity)
+            .field("config", &self.config)
+            .field("v2", &self.v2)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,365 @@
+//! What callers hold: a handle to a connection whose opening is done.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use peerage_peer_core::{DisconnectReason, Local, PeerId};
+use peerage_wire::{Command, Direction, Message as _, Prepared, Protocol};
+use tokio::sync::oneshot;
+
+use crate::Target;
+use crate::shared::{Agreed, ReceiptSender, Shared};
+use crate::stats::Stats;
+
+/// A connection to a peer. Clones are handles to the same connection; dropping the last one that a
+/// caller holds disconnects.
+///
+/// Everything without `async` returns at once, whatever the remote does, and may be called from
+/// inside a [`Handler`](crate::Handler). The handle that a handler is given does not keep the
+/// connection alive.
+pub struct PeerHandle<P: Protocol> {
+    shared: Arc<Shared<P>>,
+    /// `None` in the handle that the connection's own task holds.
+    owner: Option<Arc<Owner<P>>>,
+}
+
+struct Owner<P: Protocol>(Arc<Shared<P>>);
+
+impl<P: Protocol> Drop for Owner<P> {
+    fn drop(&mut self) {
+        self.0.close(Local::HandleDropped.into());
+    }
+}
+
+/// Sending.
+impl<P: Protocol> PeerHandle<P> {
+    /// Queues a message as soon as there is room. Messages leave in the order in which they were
+    /// accepted; senders that wait are served in the order in which they came.
+    ///
+    /// Dropping the future before it resolves has queued nothing.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] if the connection has ended; [`SendError::TooLarge`] and
+    /// [`SendError::TooNew`] if the remote could not take the message.
+    pub async fn send(&self, message: &P::Message) -> Result<(), SendError> {
+        self.shared
+            .in_turn(|turn| self.shared.encode(message, |f| self.shared.push(f, &mut None, turn)))
+            .await
+    }
+
+    /// Queues a message if there is room now.
+    ///
+    /// # Errors
+    /// [`TrySendError::Full`] if the outbox holds its limit or senders wait for room: wait for
+    /// [`Event::Room`](crate::Event::Room), or use [`send`](Self::send).
+    pub fn try_send(&self, message: &P::Message) -> Result<(), TrySendError> {
+        self.shared.encode(message, |frame| self.shared.push(frame, &mut None, false))
+    }
+
+    /// Queues a message as [`send`](Self::send) does, and returns a receipt that resolves when its
+    /// last byte was written to the connection.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_tracked(&self, message: &P::Message) -> Result<Receipt, SendError> {
+        let (sender, receiver) = ReceiptSender::pair();
+        let mut sender = Some(sender);
+        self.shared
+            .in_turn(|turn| self.shared.encode(message, |f| self.shared.push(f, &mut sender, turn)))
+            .await?;
+        Ok(self.receipt(receiver))
+    }
+
+    /// [`try_send`](Self::try_send) with a receipt.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_tracked(&self, message: &P::Message) -> Result<Receipt, TrySendError> {
+        let (sender, receiver) = ReceiptSender::pair();
+        let mut sender = Some(sender);
+        self.shared.encode(message, |frame| self.shared.push(frame, &mut sender, false))?;
+        Ok(self.receipt(receiver))
+    }
+
+    /// Queues a frame that was made ready for many peers, as soon as there is room.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_prepared(&self, frame: &Prepared<P>) -> Result<(), SendError> {
+        self.shared
+            .in_turn(|turn| self.shared.push(self.shared.prepared(frame)?, &mut None, turn))
+            .await
+    }
+
+    /// Queues a frame that was made ready for many peers, if there is room now.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_prepared(&self, frame: &Prepared<P>) -> Result<(), TrySendError> {
+        self.shared.push(self.shared.prepared(frame)?, &mut None, false)
+    }
+
+    /// Announces items to the remote, unless it knows them: urgent ones (blocks) at once, others
+    /// with the next trickle. Returns how many were accepted, the first ones; at most 50,000 wait.
+    pub fn announce(&self, items: &[P::Item]) -> usize {
+        self.shared.announce(items)
+    }
+
+    /// Notes that the remote knows these items, so that they are not announced to it. What the
+    /// remote itself announces or sends is noted without this.
+    pub fn add_known(&self, items: &[P::Item]) {
+        self.shared.add_known(items);
+    }
+
+    fn receipt(&self, written: oneshot::Receiver<()>) -> Receipt {
+        let shared = self.shared.clone();
+        Receipt { id: self.id(), written, ended: Box::pin(async move { shared.ended().await }) }
+    }
+}
+
+/// The end.
+impl<P: Protocol> PeerHandle<P> {
+    /// Ends the connection; what is still queued is not sent. Does not wait: see
+    /// [`closed`](Self::closed).
+    pub fn disconnect(&self) {
+        self.shared.close(Local::Requested.into());
+    }
+
+    /// Waits until the connection has ended: its task is gone, its socket closed, its handler
+    /// dropped.
+    pub async fn closed(&self) -> DisconnectReason {
+        self.shared.ended().await
+    }
+
+    /// Why the connection has ended, if it has.
+    #[must_use]
+    pub fn close_reason(&self) -> Option<DisconnectReason> {
+        self.shared.ended_now()
+    }
+}
+
+/// Facts and figures.
+impl<P: Protocol> PeerHandle<P> {
+    /// The connection's number.
+    #[must_use]
+    pub fn id(&self) -> PeerId {
+        self.shared.id
+    }
+
+    /// Who dialled.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.shared.direction
+    }
+
+    /// The remote's address, where the connection has one.
+    #[must_use]
+    pub fn remote_addr(&self) -> Option<&Target> {
+        self.shared.addresses.remote.as_ref()
+    }
+
+    /// What the remote said of itself and what was agreed; `None` only inside the opening, where
+    /// nobody but a handler holds a handle.
+    #[must_use]
+    pub fn try_remote(&self) -> Option<&Arc<P::Remote>> {
+        self.shared.agreed().map(|agreed| &agreed.remote)
+    }
+
+    /// What the remote said of itself and what was agreed; does not change.
+    ///
+    /// # Panics
+    /// Inside the opening, which only a handler can see: use [`try_remote`](Self::try_remote).
+    #[must_use]
+    pub fn remote(&self) -> &Arc<P::Remote> {
+        &self.agreed().remote
+    }
+
+    fn agreed(&self) -> &Agreed<P> {
+        self.shared.agreed().expect("callers get a handle when the opening is done")
+    }
+
+    /// Their best chain has reached this height. Lower heights are ignored.
+    pub fn set_last_block_height(&self, height: i32) {
+        self.shared.remote_height.fetch_max(height, Ordering::Relaxed);
+    }
+
+    /// Notes the block that was last announced to us, or by us; only statistics show it.
+    pub fn set_last_announced(&self, item: Option<P::Item>) {
+        *self.shared.announced() = item;
+    }
+
+    /// A snapshot of everything measured, taken without waiting for the connection.
+    ///
+    /// # Panics
+    /// As [`remote`](Self::remote).
+    #[must_use]
+    pub fn stats(&self) -> Stats<P> {
+        let (outbox_bytes, announcements_waiting) = self.shared.outbox_stats();
+        let remote = self.remote().clone();
+        let measured = self.shared.measured();
+        Stats {
+            id: self.id(),
+            direction: self.direction(),
+            remote_addr: self.shared.addresses.remote.clone(),
+            local_addr: self.shared.addresses.local,
+            remote,
+            transport: measured.transport.expect("an agreed connection has a transport"),
+            bytes_received: measured.bytes_received,
+            bytes_sent: measured.bytes_sent,
+            received: measured.received.clone(),
+            sent: measured.sent.clone(),
+            last_received: measured.last_received,
+            last_sent: measured.last_sent,
+            connected_at: measured.connected_at,
+            opening_took: measured.opening_took,
+            last_block_height: self.shared.remote_height.load(Ordering::Relaxed),
+            last_announced: *self.shared.announced(),
+            ping: measured.ping,
+            known_items: measured.known_items,
+            announcements_waiting,
+            outbox_bytes,
+        }
+    }
+}
+
+impl<P: Protocol> PeerHandle<P> {
+    /// The handle of the connection's own task.
+    pub(crate) fn internal(shared: Arc<Shared<P>>) -> Self {
+        Self { shared, owner: None }
+    }
+
+    /// A handle for a caller.
+    pub(crate) fn owning(shared: Arc<Shared<P>>) -> Self {
+        let owner = Some(Arc::new(Owner(shared.clone())));
+        Self { shared, owner }
+    }
+
+    /// Answers a ping, full outbox or not: reading stops at a full outbox, so this is bounded.
+    pub(crate) fn pong(&self, nonce: u64) {
+        let pong = P::Message::pong(nonce);
+        // A connection that has ended needs no pong.
+        let _ = self.shared.encode(&pong, |frame| {
+            self.shared.push_always(frame);
+            Ok(())
+        });
+    }
+}
+
+impl<P: Protocol> Clone for PeerHandle<P> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), owner: self.owner.clone() }
+    }
+}
+
+impl<P: Protocol> fmt::Debug for PeerHandle<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerHandle")
+            .field("id", &self.id())
+            .field("direction", &self.direction())
+            .field("remote_addr", &self.remote_addr())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Resolves when a message's last byte was taken by the connection's write, or with the reason why
+/// it never will be. Dropping it changes nothing.
+#[must_use = "a receipt does nothing unless awaited"]
+pub struct Receipt {
+    id: PeerId,
+    written: oneshot::Receiver<()>,
+    ended: Pin<Box<dyn Future<Output = DisconnectReason> + Send + Sync>>,
+}
+
+impl Future for Receipt {
+    type Output = Result<(), DisconnectReason>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Ok(()) = std::task::ready!(Pin::new(&mut self.written).poll(cx)) {
+            return Poll::Ready(Ok(()));
+        }
+        // The frame was dropped unwritten, which happens only when the connection ends.
+        self.ended.as_mut().poll(cx).map(Err)
+    }
+}
+
+impl fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receipt").field("peer", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Why a message was not queued.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection has ended.
+    #[error("the connection has ended: {0}")]
+    Closed(DisconnectReason),
+    /// The payload is above the cap of its kind: every peer would refuse it.
+    #[error("a payload of {len} bytes is above the cap of its kind")]
+    TooLarge {
+        /// Its length, in bytes.
+        len: usize,
+    },
+    /// The remote's protocol version does not know this message.
+    #[error("{command} needs protocol version {since}, {agreed} is agreed")]
+    TooNew {
+        /// The message.
+        command: Command,
+        /// The first version that has it.
+        since: u32,
+        /// What was agreed.
+        agreed: u32,
+    },
+    /// The opening is not done; only a handler can meet this.
+    #[error("the opening is not done")]
+    NotOpen,
+}
+
+/// Why a message was not queued now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrySendError {
+    /// The outbox holds its limit, or others wait for room.
+    #[error("the outbox is full")]
+    Full,
+    /// The connection has ended.
+    #[error("the connection has ended: {0}")]
+    Closed(DisconnectReason),
+    /// The payload is above the cap of its kind: every peer would refuse it.
+    #[error("a payload of {len} bytes is above the cap of its kind")]
+    TooLarge {
+        /// Its length, in bytes.
+        len: usize,
+    },
+    /// The remote's protocol version does not know this message.
+    #[error("{command} needs protocol version {since}, {agreed} is agreed")]
+    TooNew {
+        /// The message.
+        command: Command,
+        /// The first version that has it.
+        since: u32,
+        /// What was agreed.
+        agreed: u32,
+    },
+    /// The opening is not done; only a handler can meet this.
+    #[error("the opening is not done")]
+    NotOpen,
+}
+
+impl From<TrySendError> for SendError {
+    fn from(error: TrySendError) -> Self {
+        match error {
+            TrySendError::Closed(reason) => Self::Closed(reason),
+            TrySendError::TooLarge { len } => Self::TooLarge { len },
+            TrySendError::TooNew { command, since, agreed } => {
+                Self::TooNew { command, since, agreed }
+            }
+            TrySendError::NotOpen => Self::NotOpen,
+            TrySendError::Full => unreachable!("whoever waits its turn is not told of a full box"),
+        }
+    }
+}
