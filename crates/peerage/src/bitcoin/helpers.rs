@@ -1,0 +1,209 @@
+//! What the push helpers remember of a connection, and the handler that notes it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bitcoin::BlockHash;
+use peerage_peer::{Event, Handler, PeerHandle, Receipt};
+use peerage_peer_core::Known;
+use peerage_wire::{Kind as _, Malformed, Refusal, Rng};
+use peerage_wire_bitcoin::message::{FeeFilter, SendCmpct};
+use peerage_wire_bitcoin::types::{NetworkAddress, TimedAddress};
+use peerage_wire_bitcoin::{Bitcoin, Kind, Message, Remote};
+use tokio::time::Instant;
+
+/// What [`Peer::push_addr`](super::Peer::push_addr) has sent.
+#[derive(Debug)]
+pub struct PushedAddresses {
+    /// The addresses that were sent, in their order on the wire; empty if there was nothing that
+    /// the remote did not know.
+    pub sent: Vec<TimedAddress>,
+    /// Resolves when they were written; `None` if nothing was sent.
+    pub receipt: Option<Receipt>,
+}
+
+/// A connection's memory. Its lock is held only for a few steps, and never while anything is sent.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    remembered: Mutex<Remembered>,
+    /// Whether a getblocks may still be answered: saves a look at every `inv`.
+    getblocks: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Remembered {
+    addresses: Option<(Known, Rng)>,
+    requests: HashMap<Kind, Request>,
+    wishes: Wishes,
+}
+
+/// What the remote has told us that it wants.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wishes {
+    pub(crate) fee_filter: Option<FeeFilter>,
+    pub(crate) headers: bool,
+    pub(crate) compact_blocks: Option<SendCmpct>,
+}
+
+/// A getblocks or getheaders whose answer is still due.
+#[derive(Debug)]
+struct Request {
+    first: Option<BlockHash>,
+    stop: BlockHash,
+    expires: Instant,
+}
+
+impl Memory {
+    pub(crate) fn shared() -> Arc<Self> {
+        Arc::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn wishes(&self) -> Wishes {
+        self.lock().wishes
+    }
+
+    /// A uniform choice of at most `max` of these addresses, in random order, without those that
+    /// the remote knows. They count as known from now on.
+    pub(crate) fn choose(&self, addresses: &[TimedAddress], max: usize) -> Vec<TimedAddress> {
+        let mut memory = self.lock();
+        let (known, rng) = memory.addresses();
+        let mut news: Vec<_> =
+            addresses.iter().filter(|address| !known.contains(&key(address))).copied().collect();
+        let count = news.len().min(max);
+        rng.choose(&mut news, count);
+        news.truncate(count);
+        news.retain(|address| known.insert(&key(address)));
+        news
+    }
+
+    /// Whether the same question was asked and its answer may still come; if not, it counts as
+    /// asked now. An empty locator is never a repetition (as in btcd).
+    pub(crate) fn is_repeated(
+        &self,
+        kind: Kind,
+        first: Option<BlockHash>,
+        stop: BlockHash,
+    ) -> bool {
+        let now = Instant::now();
+        let patience = kind.policy().expect.as_ref().map_or(Duration::ZERO, |e| e.within);
+        let mut memory = self.lock();
+        let repeated = memory.requests.get(&kind).is_some_and(|last| {
+            first.is_some() && last.first == first && last.stop == stop && now < last.expires
+        });
+        if !repeated {
+            self.getblocks.fetch_or(kind == Kind::GetBlocks, Ordering::Relaxed);
+            memory.requests.insert(kind, Request { first, stop, expires: now + patience });
+        }
+        repeated
+    }
+
+    /// The question was answered, or not sent after all: it may be asked again.
+    pub(crate) fn forget(&self, kind: Kind) {
+        self.lock().requests.remove(&kind);
+    }
+
+    fn note(&self, message: &Message) {
+        match message {
+            Message::Addr(addresses) => self.learn(addresses.iter()),
+            Message::AddrV2(addresses) => self.learn(addresses.iter()),
+            Message::Headers(_) => self.forget(Kind::GetHeaders),
+            Message::Inv(items)
+                if self.getblocks.load(Ordering::Relaxed)
+                    && items.iter().any(|item| item.kind.is_block()) =>
+            {
+                self.getblocks.store(false, Ordering::Relaxed);
+                self.forget(Kind::GetBlocks);
+            }
+            Message::FeeFilter(filter) => self.lock().wishes.fee_filter = Some(*filter),
+            Message::SendHeaders => self.lock().wishes.headers = true,
+            Message::SendCmpct(wish) => self.lock().wishes.compact_blocks = Some(*wish),
+            _ => {}
+        }
+    }
+
+    fn learn(&self, addresses: impl Iterator<Item = TimedAddress>) {
+        let mut memory = self.lock();
+        let (known, _) = memory.addresses();
+        addresses.for_each(|address| {
+            known.insert(&key(&address));
+        });
+    }
+}
+
+impl Remembered {
+    /// The addresses that the remote knows, and randomness; made when first used.
+    fn addresses(&mut self) -> &mut (Known, Rng) {
+        self.addresses.get_or_insert_with(|| {
+            let mut seed = [0; 32];
+            getrandom::fill(&mut seed).expect("the operating system has randomness");
+            let mut rng = Rng::from_seed(seed);
+            (Known::new(rng.next_u64(), rng.next_u64()), rng)
+        })
+    }
+}
+
+/// What makes two addresses the same: neither time nor services.
+fn key(address: &TimedAddress) -> (NetworkAddress, u16) {
+    (address.peer.address, address.peer.port)
+}
+
+/// Notes what the helpers need and passes everything on.
+pub(crate) struct Remembering<H> {
+    inner: H,
+    memory: Arc<Memory>,
+}
+
+impl<H> Remembering<H> {
+    pub(crate) fn new(inner: H, memory: Arc<Memory>) -> Self {
+        Self { inner, memory }
+    }
+}
+
+impl<H: Handler<Bitcoin>> Handler<Bitcoin> for Remembering<H> {
+    const WIRE: bool = H::WIRE;
+    const KEEPS: bool = H::KEEPS;
+
+    fn remote(&mut self, remote: &Remote) -> Result<(), Refusal> {
+        self.inner.remote(remote)
+    }
+
+    fn handle(&mut self, peer: &PeerHandle<Bitcoin>, event: Event<Bitcoin>) {
+        if let Event::Message(message) = &event {
+            self.memory.note(message);
+        }
+        self.inner.handle(peer, event);
+    }
+
+    fn pong_due(&mut self, peer: &PeerHandle<Bitcoin>, nonce: u64) {
+        self.inner.pong_due(peer, nonce);
+    }
+
+    fn flush(&mut self, pinned: usize) {
+        self.inner.flush(pinned);
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn on_read(
+        &mut self,
+        peer: &PeerHandle<Bitcoin>,
+        kind: Option<Kind>,
+        bytes: usize,
+        error: Option<&Malformed>,
+    ) {
+        self.inner.on_read(peer, kind, bytes, error);
+    }
+
+    fn on_write(&mut self, peer: &PeerHandle<Bitcoin>, kind: Kind, bytes: usize) {
+        self.inner.on_write(peer, kind, bytes);
+    }
+}
