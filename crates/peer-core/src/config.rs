@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct Config {
     /// How long the whole opening may take, v2 handshake included. 30 s, as btcd; Core gives 60 s.
     pub opening_timeout: Duration,
-    /// How often we ping. 2 min, as Core and btcd.
+    /// How often we ping. 2 min, as Core and btcd; zero: never.
     pub ping_interval: Duration,
     /// How long a pong may take before the connection ends. 5 min: Core waits 20, btcd for ever; a
     /// busy node answers late, but within the idle time.

@@ -36,6 +36,6 @@ pub use config::{BestHeight, Config, PongOrder};
 pub use error::{DisconnectReason, Fault, Local, Retry};
 pub use event::{Event, Misbehaviour};
 pub use inventory::Known;
-pub use outbox::{Batch, Outbox, Outgoing, Taken};
+pub use outbox::{Batch, Load, Outbox, Outgoing, Source, Taken};
 pub use peer::{Paused, Peer};
 pub use stats::{Count, PeerId, PingStats, Traffic};

@@ -16,6 +16,8 @@ pub(crate) struct Opening<P: Protocol> {
     /// `None` only while a message is being handled.
     state: Option<P::Opening>,
     messages: u32,
+    /// What they said, for last words to those who fail after it.
+    heard: Option<P::Remote>,
 }
 
 /// What a message led to.
@@ -33,12 +35,17 @@ impl<P: Protocol> Opening<P> {
         now: Now,
     ) -> (Self, Vec<P::Message>) {
         let (state, send) = P::Opening::start(direction, ours, rng, now);
-        (Self { state: Some(state), messages: 0 }, send)
+        (Self { state: Some(state), messages: 0, heard: None }, send)
     }
 
     /// The version to decode the next message with.
     pub(crate) fn version(&self) -> u32 {
         self.state.as_ref().map_or(P::VERSION, |state| state.version())
+    }
+
+    /// What they said of themselves, as soon as they have.
+    pub(crate) const fn heard(&self) -> Option<&P::Remote> {
+        self.heard.as_ref()
     }
 
     pub(crate) fn on_message(&mut self, message: &P::Message, now: Now) -> Progress<P> {
@@ -50,6 +57,9 @@ impl<P: Protocol> Opening<P> {
         match state.on_message(message, now) {
             Step::More { state, send, heard } => {
                 self.state = Some(state);
+                if heard.is_some() {
+                    self.heard.clone_from(&heard);
+                }
                 Progress::More { send, heard }
             }
             Step::Done { remote, send } => Progress::Done { send, remote },

@@ -13,7 +13,7 @@ use crate::DisconnectReason;
 #[derive(Debug)]
 pub struct Outbox<P: Protocol, R> {
     lane: Batch<P, R>,
-    held: usize,
+    held: Load,
     limit: usize,
     refused: bool,
     announcements: Vec<P::Item>,
@@ -29,7 +29,7 @@ impl<P: Protocol, R> Outbox<P, R> {
     pub fn new(limit: usize, announcement_limit: usize) -> Self {
         Self {
             lane: Batch::default(),
-            held: 0,
+            held: Load::default(),
             limit,
             refused: false,
             announcements: Vec::new(),
@@ -40,11 +40,14 @@ impl<P: Protocol, R> Outbox<P, R> {
         }
     }
 
-    /// Whether it holds its limit: a message is accepted only below it, so one message may exceed
-    /// the limit and none can wait for ever.
+    /// Whether messages of this source hold their limit. A message is accepted only below it, so
+    /// one message may exceed the limit and none can wait for ever.
     #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.held >= self.limit
+    pub fn is_full(&self, source: Source) -> bool {
+        match source {
+            Source::Caller => self.held.callers >= self.limit,
+            Source::Answer => self.held.answers >= self.limit.min(ANSWERS),
+        }
     }
 
     /// Remembers that somebody was refused, so that [`release`](Self::release) tells of room.
@@ -60,10 +63,11 @@ impl<P: Protocol, R> Outbox<P, R> {
         payload: &Payload<'_>,
         checksum: [u8; 4],
         asks: u32,
+        source: Source,
         receipt: Option<R>,
     ) {
-        self.held += payload.as_slice().len() + FRAME_OVERHEAD;
-        self.lane.push(kind, payload, checksum, asks, receipt);
+        self.held.add(source, payload.as_slice().len() + FRAME_OVERHEAD);
+        self.lane.push(kind, payload, checksum, asks, source, receipt);
     }
 
     /// Queues announcements; returns how many were accepted. Only announcements are ever dropped,
@@ -105,10 +109,13 @@ impl<P: Protocol, R> Outbox<P, R> {
     }
 
     /// Gives back the room of frames that were sealed. Returns whether somebody had been refused
-    /// and the outbox has now fallen to half its limit.
-    pub fn release(&mut self, bytes: usize) -> bool {
-        self.held = self.held.saturating_sub(bytes);
-        let room = self.refused && self.held <= self.limit / 2;
+    /// and the outbox has now fallen to half its limits.
+    pub fn release(&mut self, sealed: Load) -> bool {
+        self.held.callers = self.held.callers.saturating_sub(sealed.callers);
+        self.held.answers = self.held.answers.saturating_sub(sealed.answers);
+        let low =
+            self.held.callers <= self.limit / 2 && self.held.answers <= self.limit.min(ANSWERS) / 2;
+        let room = self.refused && low;
         self.refused &= !room;
         room
     }
@@ -116,7 +123,7 @@ impl<P: Protocol, R> Outbox<P, R> {
     /// The bytes it holds.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.held
+        self.held.total()
     }
 
     /// How many announcements wait.
@@ -137,8 +144,47 @@ impl<P: Protocol, R> Outbox<P, R> {
         self.closed.get_or_insert(reason);
         self.announcements = Vec::new();
         self.known = Vec::new();
-        self.held = 0;
+        self.held = Load::default();
         std::mem::take(&mut self.lane)
+    }
+}
+
+/// Who wants to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Any caller: bounded by the outbox's limit.
+    Caller,
+    /// The connection's own handler, answering what was read: bounded by 256 KiB of its own.
+    /// Reading stops at that bound and not at the callers', so two peers that both send as much as
+    /// they can still read each other.
+    Answer,
+}
+
+/// What answers may hold, in bytes, if the outbox's limit is not lower.
+const ANSWERS: usize = 256 << 10;
+
+/// Bytes by source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Of callers.
+    pub callers: usize,
+    /// Of answers.
+    pub answers: usize,
+}
+
+impl Load {
+    /// Adds bytes of this source.
+    pub fn add(&mut self, source: Source, bytes: usize) {
+        match source {
+            Source::Caller => self.callers += bytes,
+            Source::Answer => self.answers += bytes,
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub const fn total(self) -> usize {
+        self.callers + self.answers
     }
 }
 
@@ -173,6 +219,7 @@ struct Entry<P: Protocol, R> {
     kind: P::Kind,
     checksum: [u8; 4],
     asks: u32,
+    source: Source,
     stored: Stored,
     receipt: Option<R>,
 }
@@ -196,7 +243,9 @@ pub struct Outgoing<'a, P: Protocol, R> {
     pub asks: u32,
     /// Whom to tell when it was written.
     pub receipt: Option<R>,
-    /// What it was charged for in the outbox.
+    /// Who sent it.
+    pub source: Source,
+    /// What it was charged for in the outbox, in bytes.
     pub charge: usize,
 }
 
@@ -213,6 +262,7 @@ impl<P: Protocol, R> Batch<P, R> {
         payload: &Payload<'_>,
         checksum: [u8; 4],
         asks: u32,
+        source: Source,
         receipt: Option<R>,
     ) {
         let stored = match payload {
@@ -222,7 +272,7 @@ impl<P: Protocol, R> Batch<P, R> {
             }
             Payload::Shared(bytes) => Stored::Shared(bytes.clone()),
         };
-        self.frames.push(Entry { kind, checksum, asks, stored, receipt });
+        self.frames.push(Entry { kind, checksum, asks, source, stored, receipt });
     }
 
     /// The next frame.
@@ -239,8 +289,8 @@ impl<P: Protocol, R> Batch<P, R> {
         };
         let charge = payload.as_slice().len() + FRAME_OVERHEAD;
         let receipt = entry.receipt.take();
-        let Entry { kind, checksum, asks, .. } = *entry;
-        Some(Outgoing { kind, payload, checksum, asks, receipt, charge })
+        let Entry { kind, checksum, asks, source, .. } = *entry;
+        Some(Outgoing { kind, payload, checksum, asks, source, receipt, charge })
     }
 
     /// Makes a used-up batch ready for new frames.

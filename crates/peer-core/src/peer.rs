@@ -73,7 +73,7 @@ impl<P: Protocol> Peer<P> {
         let mut rng = Rng::from_seed(seed);
         let (opening, send) = Opening::start(direction, &identity, &mut rng, now);
         let mut timers = Timers::default();
-        timers.set(Timer::Opening, now.mono + config.opening_timeout);
+        timers.start(Timer::Opening, now.mono, config.opening_timeout);
         Self {
             direction,
             config,
@@ -98,7 +98,12 @@ impl<P: Protocol> Peer<P> {
     /// A whole message came, in a frame of `wire_len` bytes.
     pub fn handle_message(&mut self, now: Now, message: P::Message, wire_len: usize) {
         self.last_message = now.mono;
-        self.arriving = Duration::ZERO;
+        if !self.arriving.is_zero() {
+            self.arriving = Duration::ZERO;
+            if self.timers.get(Timer::Idle).is_some() {
+                self.timers.start(Timer::Idle, now.mono, self.config.idle_timeout);
+            }
+        }
         match &mut self.state {
             State::Open(remote) => {
                 let role = message.role(&self.identity, remote);
@@ -122,6 +127,10 @@ impl<P: Protocol> Peer<P> {
         self.arriving = self.config.transfer_time(len);
         self.stall.arriving(self.arriving, now.mono);
         self.rearm_stall();
+        // A pong behind this frame cannot be here before it.
+        if let Some(due) = self.timers.get(Timer::Pong) {
+            self.timers.set(Timer::Pong, due.max(now.mono.saturating_add(self.arriving)));
+        }
     }
 
     /// The moment told by [`poll_timeout`](Self::poll_timeout) has come.
@@ -146,15 +155,17 @@ impl<P: Protocol> Peer<P> {
     /// A frame was taken for writing: the core's own, or a caller's. `asks` is how many answers it
     /// asks for.
     pub fn transmitted(&mut self, now: Now, kind: P::Kind, asks: u32) {
+        // While paused, clocks stand at the pause's begin; its end moves them by its whole length.
+        let now = self.timers.blaming_clock(now.mono);
         if kind.policy().expect.is_some() && self.config.stall_detection {
-            self.stall.requested(kind, asks, now.mono);
+            self.stall.requested(kind, asks, now);
             self.rearm_stall();
         } else if self.keepalive.is_waiting()
             && kind == P::Message::ping(0).kind()
-            && self.keepalive.transmitted(now.mono)
+            && self.keepalive.transmitted(now)
             && self.timers.get(Timer::Pong).is_none()
         {
-            self.timers.set(Timer::Pong, now.mono + self.config.pong_timeout);
+            self.timers.start(Timer::Pong, now, self.config.pong_timeout);
         }
     }
 
@@ -202,7 +213,7 @@ impl<P: Protocol> Peer<P> {
         self.paused_by_handler = paused == Some(Paused::ByHandler);
         if paused.is_some() && !self.timers.is_paused() {
             self.timers.pause(now.mono);
-            self.timers.set(Timer::Patience, now.mono + self.config.local_patience);
+            self.timers.start(Timer::Patience, now.mono, self.config.local_patience);
         } else if paused.is_none() && self.timers.is_paused() {
             self.timers.stop(Timer::Patience);
             let length = self.timers.resume(now.mono);
@@ -217,8 +228,9 @@ impl<P: Protocol> Peer<P> {
     pub fn set_writing(&mut self, now: Now, len: Option<usize>) {
         match len {
             Some(len) => {
-                let allowed = self.config.write_timeout + self.config.transfer_time(len);
-                self.timers.set(Timer::Write, now.mono + allowed);
+                let allowed =
+                    self.config.write_timeout.saturating_add(self.config.transfer_time(len));
+                self.timers.start(Timer::Write, now.mono, allowed);
             }
             None => self.timers.stop(Timer::Write),
         }
@@ -283,6 +295,13 @@ impl<P: Protocol> Peer<P> {
         }
     }
 
+    /// Whether so much of our own waits to be transmitted that no more may be read which could add
+    /// to it: pongs, if they do not wait for their turn.
+    #[must_use]
+    pub fn has_backlog(&self) -> bool {
+        self.transmit.len() > MAX_OWN
+    }
+
     /// How many announcements wait for the trickle.
     #[must_use]
     pub fn announcements_waiting(&self) -> usize {
@@ -333,8 +352,8 @@ impl<P: Protocol> Peer<P> {
         let remote = Arc::new(remote);
         self.remote_height = remote.height();
         self.timers.stop(Timer::Opening);
-        self.timers.set(Timer::Idle, now.mono + self.config.idle_timeout);
-        self.timers.set(Timer::Ping, now.mono + self.config.ping_interval);
+        self.timers.start(Timer::Idle, now.mono, self.config.idle_timeout);
+        self.arm_ping(now);
         self.events.push_back(Event::Established(remote.clone()));
         self.state = State::Open(remote);
     }
@@ -389,11 +408,10 @@ impl<P: Protocol> Peer<P> {
 
     fn check_idle(&mut self, now: Now) {
         // Not rearmed with every message: only when it fires is it seen that one has come.
-        let due = self.last_message + self.config.idle_timeout + self.arriving;
-        if due <= now.mono {
+        let allowed = self.config.idle_timeout.saturating_add(self.arriving);
+        self.timers.start(Timer::Idle, self.last_message, allowed);
+        if self.timers.get(Timer::Idle).is_some_and(|due| due <= now.mono) {
             self.end(DisconnectReason::Idle, None);
-        } else {
-            self.timers.set(Timer::Idle, due);
         }
     }
 
@@ -435,7 +453,13 @@ impl<P: Protocol> Peer<P> {
             }
             self.transmit.push_back(P::Message::ping(nonce));
         }
-        self.timers.set(Timer::Ping, now.mono + self.config.ping_interval);
+        self.arm_ping(now);
+    }
+
+    fn arm_ping(&mut self, now: Now) {
+        if !self.config.ping_interval.is_zero() {
+            self.timers.start(Timer::Ping, now.mono, self.config.ping_interval);
+        }
     }
 
     fn trickle_interval(&self) -> Duration {
@@ -448,7 +472,7 @@ impl<P: Protocol> Peer<P> {
     fn arm_trickle(&mut self, now: Now) {
         if self.inventory.pending() > 0 && self.timers.get(Timer::Trickle).is_none() {
             let wait = self.rng.poisson(self.trickle_interval());
-            self.timers.set(Timer::Trickle, now.mono + wait);
+            self.timers.start(Timer::Trickle, now.mono, wait);
         }
     }
 
@@ -474,14 +498,22 @@ impl<P: Protocol> Peer<P> {
         }
         self.transmit.clear();
         if let Some(offence) = offence {
-            let remote = self.remote().map(AsRef::as_ref);
-            self.transmit.extend(P::farewell(remote, offence));
+            let heard = match &self.state {
+                State::Opening(opening) => opening.heard(),
+                State::Open(remote) => Some(&**remote),
+                State::Closed { .. } => None,
+            };
+            self.transmit.extend(P::farewell(heard, offence));
         }
         let version = self.version();
         self.state = State::Closed { reason, version };
         self.timers = Timers::default();
     }
 }
+
+/// How many messages of our own may wait before reading stops. Announcements come in batches of
+/// 1,000 items, so honest traffic stays far below it.
+const MAX_OWN: usize = 1_000;
 
 /// Bytes of unknown messages within the current minute.
 #[derive(Debug, Default)]

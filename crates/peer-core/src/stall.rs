@@ -29,12 +29,12 @@ impl<K: Kind> Stall<K> {
 
     /// A request was written; it asks for `asks` answers.
     pub(crate) fn requested(&mut self, request: K, asks: u32, now: Duration) {
-        let Some(expect) = &request.policy().expect else { return };
+        let Some(expect) = request.policy().expect.as_ref().filter(|_| asks > 0) else { return };
         let deadline = now + expect.within;
         match self.owed.iter_mut().find(|owed| owed.request == request) {
             // The clock of what is already owed runs on: asking again earns nobody more time.
             Some(owed) => owed.count = owed.count.saturating_add(asks),
-            None => self.owed.push(Owed { request, expect, count: asks.max(1), deadline }),
+            None => self.owed.push(Owed { request, expect, count: asks, deadline }),
         }
     }
 

@@ -56,6 +56,11 @@ impl Timers {
         self.due[timer as usize] = Some(at);
     }
 
+    /// Starts a timer; one that would run for ever is due at the end of time.
+    pub(crate) fn start(&mut self, timer: Timer, from: Duration, after: Duration) {
+        self.set(timer, from.saturating_add(after));
+    }
+
     pub(crate) fn stop(&mut self, timer: Timer) {
         self.due[timer as usize] = None;
     }
@@ -94,10 +99,15 @@ impl Timers {
         let paused = self.paused_since.take().map_or(Duration::ZERO, |since| now - since);
         for timer in Timer::ALL.into_iter().filter(|timer| timer.stands_still_while_paused()) {
             if let Some(at) = &mut self.due[timer as usize] {
-                *at += paused;
+                *at = at.saturating_add(paused);
             }
         }
         paused
+    }
+
+    /// The time on the clocks that could blame the remote, which stand still while we do not read.
+    pub(crate) fn blaming_clock(&self, now: Duration) -> Duration {
+        self.paused_since.unwrap_or(now)
     }
 
     pub(crate) fn is_paused(&self) -> bool {

@@ -79,9 +79,9 @@ impl OpenError {
     /// dislike of v2: BIP324 suggests it for whoever sent at least a v1 header's worth.
     const OFFERED: u64 = 24;
 
-    pub(crate) fn ended(reason: DisconnectReason, sent: u64, answered: bool, v2: bool) -> Self {
+    pub(crate) fn ended(reason: DisconnectReason, sent: u64, may_fall_back: bool) -> Self {
         let hung_up = matches!(reason, DisconnectReason::RemoteClosed | DisconnectReason::Io(_));
-        let retry = if v2 && hung_up && !answered && sent >= Self::OFFERED {
+        let retry = if may_fall_back && hung_up && sent >= Self::OFFERED {
             Retry::WithV1
         } else {
             reason.retry()
@@ -260,6 +260,9 @@ where
         handler,
         shared: shared.clone(),
         opened,
+        may_fall_back: direction == Direction::Outbound
+            && dial == Dial::First
+            && setup.v2 == V2::Preferred,
     });
     // Dropped with this future, it ends the connection.
     let peer = PeerHandle::owning(shared.clone());

@@ -2,7 +2,7 @@
 //!
 //! It does the same round again and again: take in what has arrived, tell the handler, send what is
 //! due, measure; then wait for the next thing to happen. The protocol's decisions are the core's,
-//! the bytes are the link's; this is the only place of a connection that reads a clock.
+//! the bytes are the link's.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -11,14 +11,14 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use peerage_peer_core::{Batch, Config, DisconnectReason, Event, Local, Paused, Peer, Taken};
+use peerage_peer_core::{Batch, Config, DisconnectReason, Event, Load, Local, Paused, Peer, Taken};
 use peerage_transport::{Frame, Negotiated, TransportError};
 use peerage_wire::{
     Direction, MAX_PAYLOAD, Malformed, Message as _, Now, Payload, Protocol, checksum,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 use crate::PeerHandle;
 use crate::connect::{OpenError, Opened};
@@ -44,13 +44,13 @@ pub(crate) struct Driver<P: Protocol, S, H> {
     handler: H,
     peer: PeerHandle<P>,
     shared: Arc<Shared<P>>,
-    clock: Clock,
     timer: Pin<Box<Sleep>>,
     armed: Option<Duration>,
     batch: Batch<P, ReceiptSender>,
-    sealed: usize,
+    sealed: Load,
     measured: Measured<P>,
     opened: Option<oneshot::Sender<Result<Opened, OpenError>>>,
+    may_fall_back: bool,
     remote_height: i32,
     paused: Option<Paused>,
     more_to_send: bool,
@@ -69,6 +69,8 @@ pub(crate) struct Parts<P: Protocol, S, H> {
     pub(crate) handler: H,
     pub(crate) shared: Arc<Shared<P>>,
     pub(crate) opened: oneshot::Sender<Result<Opened, OpenError>>,
+    /// Whether v1 may be tried if they hang up on v2.
+    pub(crate) may_fall_back: bool,
 }
 
 /// What woke the task.
@@ -86,22 +88,21 @@ where
     H: Handler<P>,
 {
     pub(crate) fn new(parts: Parts<P, S, H>) -> Self {
-        let clock = Clock::start();
-        let now = clock.now();
-        let Parts { direction, identity, config, seed, link, handler, shared, opened } = parts;
+        let Parts { direction, identity, config, seed, link, handler, shared, .. } = parts;
+        let now = shared.clock.now();
         Self {
             core: Peer::new(direction, identity, config, seed, now),
             link,
             handler,
             peer: PeerHandle::internal(shared.clone()),
             shared,
-            clock,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed: None,
             batch: Batch::default(),
-            sealed: 0,
+            sealed: Load::default(),
             measured: Measured { connected_at: now.unix, ..Measured::default() },
-            opened: Some(opened),
+            opened: Some(parts.opened),
+            may_fall_back: parts.may_fall_back,
             remote_height: i32::MIN,
             paused: None,
             more_to_send: false,
@@ -117,11 +118,9 @@ where
         let mut may_handle = true;
         loop {
             let backlog = self.round(may_handle);
-            let written = poll_fn(|cx| Poll::Ready(self.link.poll_write_now(cx))).await;
+            // A failure to write shows in the wait below, behind what can still be read.
+            let _ = poll_fn(|cx| Poll::Ready(self.link.poll_write(cx))).await;
             self.measure();
-            if let Err(error) = written {
-                self.core.close(DisconnectReason::Io(error.kind()));
-            }
             if let Some(reason) = self.core.closed().cloned() {
                 return self.finish(reason).await;
             }
@@ -163,7 +162,7 @@ where
 
     /// One round of work; returns whether frames that have arrived are still to be handled.
     fn round(&mut self, may_handle: bool) -> bool {
-        let now = self.clock.now();
+        let now = self.shared.clock.now();
         self.take_orders();
         let backlog = if may_handle { self.receive(now) } else { true };
         self.note_writing(now);
@@ -178,7 +177,7 @@ where
 
     /// While our handler runs we do not read, so its time is no reason to blame the remote.
     fn excuse_handler(&mut self, began: Now) {
-        let now = self.clock.now();
+        let now = self.shared.clock.now();
         if now.mono - began.mono > HANDLER_TIME {
             self.core.set_paused(began, Some(Paused::ByHandler));
             self.core.set_paused(now, self.paused);
@@ -212,7 +211,7 @@ where
                 }
             }
             self.deliver();
-            if self.core.closed().is_some() || self.shared.is_full() {
+            if self.core.closed().is_some() || self.is_backlogged() {
                 return true;
             }
         }
@@ -276,8 +275,8 @@ where
         let checksums = matches!(transport, Some(Negotiated::V1 { .. }));
         self.shared.agree(Agreed { remote, checksums });
         self.measured.transport = transport;
-        self.measured.opening_took = self.clock.now().mono;
-        self.publish();
+        self.measured.opening_took = self.shared.clock.now().mono;
+        self.measure();
         if let Some(opened) = self.opened.take() {
             // Whoever gave up waiting has dropped its handle as well, which ends the connection.
             let _ = opened.send(Ok(Opened));
@@ -291,7 +290,7 @@ where
             self.transmit_own(now);
             while self.link.has_room() && self.core.closed().is_none() {
                 let Some(frame) = self.batch.pop() else { break };
-                self.sealed += frame.charge;
+                self.sealed.add(frame.source, frame.charge);
                 let (kind, asks) = (frame.kind, frame.asks);
                 let len = self.link.push(kind, frame.payload, frame.checksum, frame.receipt);
                 self.sent(now, kind, asks, len);
@@ -351,14 +350,19 @@ where
 
     fn give_back_room(&mut self) {
         let sealed = std::mem::take(&mut self.sealed);
-        if sealed > 0 && self.shared.release(sealed) {
+        if sealed.total() > 0 && self.shared.release(sealed) {
             self.handler.handle(&self.peer, Event::Room);
         }
     }
 
+    /// Whether so much waits to be sent that nothing may be read which could add to it.
+    fn is_backlogged(&self) -> bool {
+        self.shared.is_full() || self.core.has_backlog()
+    }
+
     /// Whether frames may be handled now; tells the core when that changes.
     fn may_handle(&mut self, ready: bool) -> bool {
-        let paused = match (ready, self.shared.is_full()) {
+        let paused = match (ready, self.is_backlogged()) {
             _ if self.core.remote().is_none() => None,
             (false, _) => Some(Paused::ByHandler),
             (true, true) => Some(Paused::ByBacklog),
@@ -366,7 +370,7 @@ where
         };
         if paused != self.paused {
             self.paused = paused;
-            self.core.set_paused(self.clock.now(), paused);
+            self.core.set_paused(self.shared.clock.now(), paused);
         }
         paused.is_none()
     }
@@ -396,7 +400,7 @@ where
         if !heard && !said {
             return;
         }
-        let now = self.clock.now();
+        let now = self.shared.clock.now();
         self.measured.bytes_received = received;
         self.measured.bytes_sent = sent;
         if heard {
@@ -406,6 +410,7 @@ where
             self.measured.last_sent = Some(now.unix);
         }
         if self.core.remote().is_some() {
+            self.measured.at = now.mono;
             self.measured.ping = self.core.ping_stats(now);
             self.measured.known_items = self.core.known_items();
             self.publish();
@@ -421,14 +426,14 @@ where
         if due != self.armed {
             self.armed = due;
             if let Some(due) = due {
-                self.timer.as_mut().reset(self.clock.epoch + due);
+                self.timer.as_mut().reset(self.shared.clock.moment(due));
             }
         }
     }
 
     /// Says what is left to say, tells the handler and whoever still waits for the opening.
     async fn finish(mut self, reason: DisconnectReason) -> DisconnectReason {
-        let now = self.clock.now();
+        let now = self.shared.clock.now();
         self.shared.shut(&reason);
         if self.link.transport.is_open() {
             self.say_farewell(now).await;
@@ -436,19 +441,14 @@ where
         self.deliver();
         if let Some(opened) = self.opened.take() {
             let answered = self.link.received() > 0;
-            let error = OpenError::ended(reason.clone(), self.link.sent(), answered, self.is_v2());
+            let may_fall_back = self.may_fall_back && !answered;
+            let error = OpenError::ended(reason.clone(), self.link.sent(), may_fall_back);
             let _ = opened.send(Err(error));
         }
         self.handler.handle(&self.peer, Event::Disconnected(reason.clone()));
         self.handler.flush(0);
         self.measure();
         reason
-    }
-
-    /// Whether this end dialled with v2.
-    fn is_v2(&self) -> bool {
-        self.shared.direction == Direction::Outbound
-            && !matches!(self.link.transport.negotiated(), Some(Negotiated::V1 { .. }))
     }
 
     async fn say_farewell(&mut self, now: Now) {
@@ -461,25 +461,6 @@ where
         // Who does not take it does not hear it.
         let flushed = poll_fn(|cx| self.link.poll_flush(cx));
         let _ = tokio::time::timeout(FAREWELL, flushed).await;
-    }
-}
-
-/// A connection's clock: monotonic time since its start (tokio's, so that tests can pause it), and
-/// wall-clock time.
-struct Clock {
-    epoch: Instant,
-}
-
-impl Clock {
-    fn start() -> Self {
-        Self { epoch: Instant::now() }
-    }
-
-    #[allow(clippy::disallowed_methods)] // the one place of a connection that reads a clock
-    fn now(&self) -> Now {
-        let unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let unix = unix.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
-        Now { mono: self.epoch.elapsed(), unix }
     }
 }
 

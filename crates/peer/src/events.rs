@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
-use peerage_peer_core::Event;
+use peerage_peer_core::{DisconnectReason, Event, Local};
 use peerage_wire::Protocol;
 
 use crate::PeerHandle;
@@ -24,6 +24,7 @@ use crate::handler::Handler;
 pub struct Events<P: Protocol> {
     queue: Arc<Queue<P>>,
     current: Batch<P>,
+    ended: Option<DisconnectReason>,
 }
 
 #[derive(Debug)]
@@ -66,13 +67,30 @@ impl<P: Protocol> Events<P> {
             reader_gone: false,
             writer_gone: false,
         })));
-        let sender = EventSender { queue: queue.clone(), batch: VecDeque::new(), open: false };
-        (Self { queue, current: Batch { events: VecDeque::new(), charge: 0 } }, sender)
+        let sender = EventSender { queue: queue.clone(), batch: VecDeque::new(), peer: None };
+        let current = Batch { events: VecDeque::new(), charge: 0 };
+        (Self { queue, current, ended: None }, sender)
     }
 
     /// The next event; `None` after the last. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Event<P>> {
         poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    /// The next message, passing over other events. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// Why the connection has ended, this time and every later time.
+    pub async fn message(&mut self) -> Result<P::Message, DisconnectReason> {
+        loop {
+            match self.next().await {
+                Some(Event::Message(message)) => return Ok(message),
+                Some(_) => {}
+                None => {
+                    return Err(self.ended.clone().unwrap_or_else(|| Local::RuntimeEnded.into()));
+                }
+            }
+        }
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<P>>> {
@@ -82,7 +100,12 @@ impl<P: Protocol> Events<P> {
                     let peer = self.queue.lock().peer.clone();
                     peer.inspect(|peer| peer.pong(nonce));
                 }
-                Some(event) => return Poll::Ready(Some(event)),
+                Some(event) => {
+                    if let Event::Disconnected(reason) = &event {
+                        self.ended = Some(reason.clone());
+                    }
+                    return Poll::Ready(Some(event));
+                }
                 None => {
                     if !std::task::ready!(self.poll_batch(cx)) {
                         return Poll::Ready(None);
@@ -139,6 +162,15 @@ impl<P: Protocol> Drop for Events<P> {
     }
 }
 
+/// Answers the pings among events that nobody will read.
+fn answer_pings<P: Protocol>(events: impl Iterator<Item = Event<P>>, peer: Option<&PeerHandle<P>>) {
+    for event in events {
+        if let (Event::PongDue(nonce), Some(peer)) = (event, peer) {
+            peer.pong(nonce);
+        }
+    }
+}
+
 impl<P: Protocol> Queue<P> {
     fn lock(&self) -> MutexGuard<'_, State<P>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -160,7 +192,8 @@ impl<P: Protocol> State<P> {
 pub(crate) struct EventSender<P: Protocol> {
     queue: Arc<Queue<P>>,
     batch: VecDeque<Event<P>>,
-    open: bool,
+    /// Known from the end of the opening on, where the stream begins.
+    peer: Option<PeerHandle<P>>,
 }
 
 impl<P: Protocol> Handler<P> for EventSender<P> {
@@ -169,10 +202,10 @@ impl<P: Protocol> Handler<P> for EventSender<P> {
     fn handle(&mut self, peer: &PeerHandle<P>, event: Event<P>) {
         match event {
             Event::Established(_) => {
-                self.open = true;
+                self.peer = Some(peer.clone());
                 self.queue.lock().peer = Some(peer.clone());
             }
-            event if self.open => self.batch.push_back(event),
+            event if self.peer.is_some() => self.batch.push_back(event),
             _ => {}
         }
     }
@@ -192,7 +225,7 @@ impl<P: Protocol> Handler<P> for EventSender<P> {
         let mut state = self.queue.lock();
         if state.reader_gone {
             drop(state);
-            self.batch.clear();
+            answer_pings(self.batch.drain(..), self.peer.as_ref());
             return;
         }
         let spare = std::mem::take(&mut state.spare);

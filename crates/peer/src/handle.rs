@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use peerage_peer_core::{DisconnectReason, Local, PeerId};
+use peerage_peer_core::{DisconnectReason, Local, PeerId, PingStats};
 use peerage_wire::{Command, Direction, Message as _, Prepared, Protocol};
 use tokio::sync::oneshot;
 
 use crate::Target;
-use crate::shared::{Agreed, ReceiptSender, Shared};
+use crate::shared::{Agreed, Place, ReceiptSender, Shared};
 use crate::stats::Stats;
 
 /// A connection to a peer. Clones are handles to the same connection; dropping the last one that a
@@ -19,7 +19,7 @@ use crate::stats::Stats;
 ///
 /// Everything without `async` returns at once, whatever the remote does, and may be called from
 /// inside a [`Handler`](crate::Handler). The handle that a handler is given does not keep the
-/// connection alive.
+/// connection alive; its messages count as answers, which have 256 KiB of the outbox for themselves.
 pub struct PeerHandle<P: Protocol> {
     shared: Arc<Shared<P>>,
     /// `None` in the handle that the connection's own task holds.
@@ -46,7 +46,9 @@ impl<P: Protocol> PeerHandle<P> {
     /// [`SendError::TooNew`] if the remote could not take the message.
     pub async fn send(&self, message: &P::Message) -> Result<(), SendError> {
         self.shared
-            .in_turn(|turn| self.shared.encode(message, |f| self.shared.push(f, &mut None, turn)))
+            .in_turn(|turn| {
+                self.shared.encode(message, |f| self.shared.push(f, &mut None, self.place(turn)))
+            })
             .await
     }
 
@@ -56,7 +58,7 @@ impl<P: Protocol> PeerHandle<P> {
     /// [`TrySendError::Full`] if the outbox holds its limit or senders wait for room: wait for
     /// [`Event::Room`](crate::Event::Room), or use [`send`](Self::send).
     pub fn try_send(&self, message: &P::Message) -> Result<(), TrySendError> {
-        self.shared.encode(message, |frame| self.shared.push(frame, &mut None, false))
+        self.shared.encode(message, |frame| self.shared.push(frame, &mut None, self.place(false)))
     }
 
     /// Queues a message as [`send`](Self::send) does, and returns a receipt that resolves when its
@@ -68,7 +70,9 @@ impl<P: Protocol> PeerHandle<P> {
         let (sender, receiver) = ReceiptSender::pair();
         let mut sender = Some(sender);
         self.shared
-            .in_turn(|turn| self.shared.encode(message, |f| self.shared.push(f, &mut sender, turn)))
+            .in_turn(|turn| {
+                self.shared.encode(message, |f| self.shared.push(f, &mut sender, self.place(turn)))
+            })
             .await?;
         Ok(self.receipt(receiver))
     }
@@ -80,7 +84,8 @@ impl<P: Protocol> PeerHandle<P> {
     pub fn try_send_tracked(&self, message: &P::Message) -> Result<Receipt, TrySendError> {
         let (sender, receiver) = ReceiptSender::pair();
         let mut sender = Some(sender);
-        self.shared.encode(message, |frame| self.shared.push(frame, &mut sender, false))?;
+        self.shared
+            .encode(message, |frame| self.shared.push(frame, &mut sender, self.place(false)))?;
         Ok(self.receipt(receiver))
     }
 
@@ -90,7 +95,9 @@ impl<P: Protocol> PeerHandle<P> {
     /// As [`send`](Self::send).
     pub async fn send_prepared(&self, frame: &Prepared<P>) -> Result<(), SendError> {
         self.shared
-            .in_turn(|turn| self.shared.push(self.shared.prepared(frame)?, &mut None, turn))
+            .in_turn(|turn| {
+                self.shared.push(self.shared.prepared(frame)?, &mut None, self.place(turn))
+            })
             .await
     }
 
@@ -99,7 +106,7 @@ impl<P: Protocol> PeerHandle<P> {
     /// # Errors
     /// As [`try_send`](Self::try_send).
     pub fn try_send_prepared(&self, frame: &Prepared<P>) -> Result<(), TrySendError> {
-        self.shared.push(self.shared.prepared(frame)?, &mut None, false)
+        self.shared.push(self.shared.prepared(frame)?, &mut None, self.place(false))
     }
 
     /// Announces items to the remote, unless it knows them: urgent ones (blocks) at once, others
@@ -114,6 +121,15 @@ impl<P: Protocol> PeerHandle<P> {
         self.shared.add_known(items);
     }
 
+    /// Where this handle's frames stand among others.
+    fn place(&self, my_turn: bool) -> Place {
+        match (&self.owner, my_turn) {
+            (None, _) => Place::Answer,
+            (Some(_), true) => Place::Turn,
+            (Some(_), false) => Place::Queue,
+        }
+    }
+
     fn receipt(&self, written: oneshot::Receiver<()>) -> Receipt {
         let shared = self.shared.clone();
         Receipt { id: self.id(), written, ended: Box::pin(async move { shared.ended().await }) }
@@ -123,7 +139,8 @@ impl<P: Protocol> PeerHandle<P> {
 /// The end.
 impl<P: Protocol> PeerHandle<P> {
     /// Ends the connection; what is still queued is not sent. Does not wait: see
-    /// [`closed`](Self::closed).
+    /// [`closed`](Self::closed). To let everything leave first, await the receipt of the last message
+    /// ([`send_tracked`](Self::send_tracked)).
     pub fn disconnect(&self) {
         self.shared.close(Local::Requested.into());
     }
@@ -199,7 +216,10 @@ impl<P: Protocol> PeerHandle<P> {
     pub fn stats(&self) -> Stats<P> {
         let (outbox_bytes, announcements_waiting) = self.shared.outbox_stats();
         let remote = self.remote().clone();
+        let now = self.shared.clock.now().mono;
         let measured = self.shared.measured();
+        let since = now.saturating_sub(measured.at);
+        let waiting = measured.ping.waiting.map(|waiting| waiting + since);
         Stats {
             id: self.id(),
             direction: self.direction(),
@@ -217,7 +237,7 @@ impl<P: Protocol> PeerHandle<P> {
             opening_took: measured.opening_took,
             last_block_height: self.shared.remote_height.load(Ordering::Relaxed),
             last_announced: *self.shared.announced(),
-            ping: measured.ping,
+            ping: PingStats { waiting, ..measured.ping },
             known_items: measured.known_items,
             announcements_waiting,
             outbox_bytes,

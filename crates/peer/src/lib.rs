@@ -17,6 +17,7 @@
 
 mod budget;
 mod buffers;
+mod clock;
 mod connect;
 mod driver;
 mod events;

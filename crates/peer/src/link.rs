@@ -30,6 +30,8 @@ pub(crate) struct Link<S, K> {
     assembly: Charge,
     received: u64,
     eof: bool,
+    /// Why nothing can be written any more.
+    broken: Option<io::ErrorKind>,
     /// Whether the transport may still have something to say of its own.
     negotiating: bool,
     /// What the last read holds in memory.
@@ -55,6 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, K: Kind> Link<S, K> {
             assembly: Charge::new(budget),
             received: 0,
             eof: false,
+            broken: None,
             negotiating: true,
             pinned: 0,
             keeps_messages,
@@ -63,26 +66,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin, K: Kind> Link<S, K> {
 
     /// Moves whatever can move: writes what is sealed and, if `may_read`, reads once. Ready when
     /// something moved; `Ok(false)` when the remote has closed its side.
+    ///
+    /// When writing fails, what the remote said before it hung up is still read first.
     pub(crate) fn poll_progress(
         &mut self,
         cx: &mut Context<'_>,
         may_read: bool,
     ) -> Poll<io::Result<bool>> {
-        let wrote = self.output.poll_write(cx, &mut self.io)?;
-        let read = if may_read { self.poll_read(cx)? } else { Poll::Pending };
-        match (wrote, read) {
-            (_, Poll::Ready(())) => Poll::Ready(Ok(!self.eof)),
-            (Poll::Ready(()), Poll::Pending) => Poll::Ready(Ok(true)),
-            (Poll::Pending, Poll::Pending) => Poll::Pending,
+        let wrote = self.poll_write(cx);
+        let read = if may_read { self.poll_read(cx) } else { Poll::Pending };
+        match (read, self.broken) {
+            (Poll::Ready(Ok(())), _) => Poll::Ready(Ok(!self.eof)),
+            (_, Some(error)) => Poll::Ready(Err(error.into())),
+            (Poll::Ready(Err(error)), None) => Poll::Ready(Err(error)),
+            (Poll::Pending, None) => wrote.map(|()| Ok(true)),
         }
     }
 
     /// Writes as much of what is sealed as the connection takes now.
-    pub(crate) fn poll_write_now(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match self.output.poll_write(cx, &mut self.io) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Ok(()),
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.broken.is_some() {
+            return Poll::Pending;
         }
+        self.output.poll_write(cx, &mut self.io).map(|result| {
+            self.broken = result.err().map(|error| error.kind());
+        })
     }
 
     /// Writes out what is sealed.

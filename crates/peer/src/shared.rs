@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
 
-use peerage_peer_core::{Batch, Config, DisconnectReason, Outbox, PeerId, Taken};
+use peerage_peer_core::{Batch, Config, DisconnectReason, Load, Outbox, PeerId, Source, Taken};
 use peerage_wire::{
     COPY_UP_TO, Direction, Kind, Message as _, Payload, Prepared, Protocol, Remote as _, checksum,
 };
 use tokio::sync::{Notify, oneshot};
 
 use crate::budget::Budget;
+use crate::clock::Clock;
 use crate::handle::{SendError, TrySendError};
 use crate::stats::{Addresses, Measured};
 
@@ -24,6 +25,7 @@ pub(crate) struct Shared<P: Protocol> {
     pub(crate) id: PeerId,
     pub(crate) direction: Direction,
     pub(crate) addresses: Addresses,
+    pub(crate) clock: Clock,
     budget: Budget,
     state: Mutex<State<P>>,
     /// Tells the driver, between two frames, whether the outbox is full, without the lock.
@@ -70,6 +72,26 @@ impl ReceiptSender {
     }
 }
 
+/// Where a frame stands among those who want to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Behind those who wait for room.
+    Queue,
+    /// First of those who wait.
+    Turn,
+    /// An answer of the connection's handler, which has room of its own.
+    Answer,
+}
+
+impl Place {
+    const fn source(self) -> Source {
+        match self {
+            Self::Queue | Self::Turn => Source::Caller,
+            Self::Answer => Source::Answer,
+        }
+    }
+}
+
 /// A frame on its way into the outbox.
 pub(crate) struct Outgoing<'a, P: Protocol> {
     pub(crate) kind: P::Kind,
@@ -98,6 +120,7 @@ impl<P: Protocol> Shared<P> {
             id,
             direction,
             addresses,
+            clock: Clock::start(),
             budget,
             state: Mutex::new(State { outbox, sleeping: None, close: None, senders_waiting: 0 }),
             full: AtomicBool::new(false),
@@ -192,7 +215,7 @@ impl<P: Protocol> Shared<P> {
     pub(crate) fn push_always(&self, frame: Outgoing<'_, P>) {
         let mut state = self.state();
         if state.outbox.closed().is_none() {
-            self.append(&mut state, frame, None);
+            self.append(&mut state, frame, Source::Answer, None);
         }
         Self::wake(state);
     }
@@ -224,35 +247,41 @@ impl<P: Protocol> Shared<P> {
         &self,
         frame: Outgoing<'_, P>,
         receipt: &mut Option<ReceiptSender>,
-        my_turn: bool,
+        place: Place,
     ) -> Result<(), TrySendError> {
         let mut state = self.state();
-        let others_first = !my_turn && state.senders_waiting > 0;
-        self.check_room(&mut state, others_first)?;
-        self.append(&mut state, frame, receipt.take());
+        self.check_room(&mut state, place)?;
+        self.append(&mut state, frame, place.source(), receipt.take());
         Self::wake(state);
         Ok(())
     }
 
-    fn check_room(&self, state: &mut State<P>, others_first: bool) -> Result<(), TrySendError> {
+    fn check_room(&self, state: &mut State<P>, place: Place) -> Result<(), TrySendError> {
         if let Some(reason) = state.outbox.closed() {
             return Err(TrySendError::Closed(reason.clone()));
         }
         // A short budget stops only those who already hold some of it.
         let short = self.budget.is_full() && state.outbox.held() > 0;
-        if others_first || short || state.outbox.is_full() {
+        let others_first = place == Place::Queue && state.senders_waiting > 0;
+        if others_first || short || state.outbox.is_full(place.source()) {
             state.outbox.refuse();
             return Err(TrySendError::Full);
         }
         Ok(())
     }
 
-    fn append(&self, state: &mut State<P>, frame: Outgoing<'_, P>, receipt: Option<ReceiptSender>) {
+    fn append(
+        &self,
+        state: &mut State<P>,
+        frame: Outgoing<'_, P>,
+        source: Source,
+        receipt: Option<ReceiptSender>,
+    ) {
         let before = state.outbox.held();
         let Outgoing { kind, payload, checksum, asks } = frame;
-        state.outbox.push(kind, &payload, checksum, asks, receipt);
+        state.outbox.push(kind, &payload, checksum, asks, source, receipt);
         self.budget.add(state.outbox.held() - before);
-        self.full.store(state.outbox.is_full(), Ordering::Relaxed);
+        self.full.store(state.outbox.is_full(Source::Answer), Ordering::Relaxed);
     }
 
     pub(crate) fn announce(&self, items: &[P::Item]) -> usize {
@@ -326,7 +355,7 @@ impl<P: Protocol> Shared<P> {
         .await;
     }
 
-    /// Whether the outbox is full.
+    /// Whether answers have used up their room.
     pub(crate) fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)
     }
@@ -335,12 +364,12 @@ impl<P: Protocol> Shared<P> {
         self.state().close.clone()
     }
 
-    /// Gives back the room of `sealed` bytes, swaps the lane against the used-up `batch` and takes
+    /// Gives back the room of what was `sealed`, swaps the lane against the used-up `batch` and takes
     /// what was announced. `waiting` announcements wait in the core. The flag tells that somebody
     /// was refused and there is room again.
     pub(crate) fn exchange(
         &self,
-        sealed: usize,
+        sealed: Load,
         waiting: usize,
         batch: &mut Batch<P, ReceiptSender>,
     ) -> (Taken<P>, bool) {
@@ -348,22 +377,22 @@ impl<P: Protocol> Shared<P> {
         let room = state.outbox.release(sealed);
         state.outbox.set_waiting(waiting);
         let taken = state.outbox.take(batch);
-        self.full.store(state.outbox.is_full(), Ordering::Relaxed);
+        self.full.store(state.outbox.is_full(Source::Answer), Ordering::Relaxed);
         drop(state);
-        self.budget.sub(sealed);
+        self.budget.sub(sealed.total());
         if room {
             self.room.notify_one();
         }
         (taken, room)
     }
 
-    /// Gives back the room of `sealed` bytes while the rest of a batch still waits.
-    pub(crate) fn release(&self, sealed: usize) -> bool {
+    /// Gives back the room of what was `sealed` while the rest of a batch still waits.
+    pub(crate) fn release(&self, sealed: Load) -> bool {
         let mut state = self.state();
         let room = state.outbox.release(sealed);
-        self.full.store(state.outbox.is_full(), Ordering::Relaxed);
+        self.full.store(state.outbox.is_full(Source::Answer), Ordering::Relaxed);
         drop(state);
-        self.budget.sub(sealed);
+        self.budget.sub(sealed.total());
         if room {
             self.room.notify_one();
         }

@@ -75,6 +75,8 @@ pub(crate) struct Measured<P: Protocol> {
     pub(crate) last_sent: Option<i64>,
     pub(crate) connected_at: i64,
     pub(crate) opening_took: Duration,
+    /// When, in the connection's time.
+    pub(crate) at: Duration,
     pub(crate) ping: PingStats,
     pub(crate) known_items: usize,
     pub(crate) transport: Option<Negotiated>,
@@ -91,6 +93,7 @@ impl<P: Protocol> Default for Measured<P> {
             last_sent: None,
             connected_at: 0,
             opening_took: Duration::ZERO,
+            at: Duration::ZERO,
             ping: PingStats::default(),
             known_items: 0,
             transport: None,

@@ -1,5 +1,7 @@
 //! One connection's transport: decides for a version, then is v1 or v2.
 
+use std::fmt;
+
 use bytes::{Bytes, BytesMut};
 use peerage_wire::{Direction, HEADER_LEN, Kind, MAX_OPENING_PAYLOAD, Rng, checksum};
 
@@ -54,6 +56,17 @@ pub enum Negotiated {
         /// The same on both ends, if nobody sits between them: users may compare it.
         session_id: [u8; 32],
     },
+}
+
+impl fmt::Display for Negotiated {
+    /// `v1`, `v1 after v2` or `v2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1 { after_v2: false } => "v1",
+            Self::V1 { after_v2: true } => "v1 after v2",
+            Self::V2 { .. } => "v2",
+        })
+    }
 }
 
 /// Frames to bytes and back, for one connection.
@@ -343,9 +356,9 @@ impl<K: Kind> Transport<K> {
     }
 }
 
-impl<K> std::fmt::Debug for Transport<K> {
+impl<K> fmt::Debug for Transport<K> {
     /// Shows the state and no secret.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
             State::Detecting(_) => "detecting",
             State::V1 { .. } => "v1",

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::message::{Feature, SendTxRcncl};
-use crate::types::{PeerAddress, Services, UserAgent};
+use crate::message::{Feature, SendTxRcncl, Tx};
+use crate::types::{InventoryItem, PeerAddress, Services, UserAgent};
 use crate::{Bitcoin, Network};
 
 /// What we say of ourselves on one connection, and what we ask of the other side.
@@ -162,6 +162,15 @@ pub struct Remote {
     pub sent_txrcncl: Option<SendTxRcncl>,
     /// What else they announced, in their order.
     pub features: Vec<Feature>,
+}
+
+impl Remote {
+    /// How this transaction is announced to them: by wtxid where both sides agreed on it (BIP339),
+    /// else by txid.
+    #[must_use]
+    pub fn announcement_of(&self, tx: &Tx) -> InventoryItem {
+        if self.wtxid_relay { InventoryItem::wtx(tx.wtxid()) } else { InventoryItem::tx(tx.txid()) }
+    }
 }
 
 impl peerage_wire::Remote for Remote {

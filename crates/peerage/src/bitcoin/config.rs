@@ -23,9 +23,10 @@ use peerage_wire_bitcoin::{Bitcoin, Identity, Network};
 pub struct Config {
     /// What we say of ourselves: network, version, services, user agent, relay flag and features.
     /// The service bit P2P_V2 follows [`v2`](Self::v2) whatever stands here, and the height is
-    /// asked of [`EngineConfig::best_height`] if that is set.
+    /// asked of the function given to [`best_height`](Self::best_height), if there is one.
     pub identity: Identity,
-    /// Times, bounds, trickle, pong order, stall detection.
+    /// Times, bounds, trickle, pong order, stall detection: an
+    /// [`EngineConfig`].
     pub engine: EngineConfig,
     /// Whether v2 (BIP324) is used. Preferred, as Core.
     pub v2: V2,
@@ -43,7 +44,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults, on this network.
+    /// The defaults, on this network: `Config::new(Network::signet())`.
     #[must_use]
     pub fn new(network: Network) -> Self {
         Self {

@@ -21,6 +21,18 @@ use super::{Config, Events, Listener, Peer};
 ///
 /// Must be called inside a tokio runtime; the connection lives on a task of its own.
 ///
+/// ```no_run
+/// use peerage::bitcoin::{self, Config, Message};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (peer, mut events) = bitcoin::connect("127.0.0.1:8333", &Config::mainnet()).await?;
+/// peer.send(&Message::GetAddr).await?;
+/// println!("{:?}", events.message().await?);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// [`OpenError`] says whose fault it was and whether to try again.
 pub async fn connect(
@@ -39,8 +51,27 @@ pub async fn connect(
     Ok((peer, events))
 }
 
-/// Dials a peer as [`connect`] does; `listener` is called as things happen. A second attempt with
-/// v1 makes a second listener.
+/// Dials a peer as [`connect`] does, with a listener in place of an event stream. `listener` makes
+/// one, and is called once for each attempt: again, if v1 is tried after v2.
+///
+/// ```no_run
+/// use peerage::bitcoin::{self, Config, Listener, Peer, message::Inventory};
+///
+/// struct Count(usize);
+/// impl Listener for Count {
+///     fn on_inv(&mut self, _peer: &Peer, inventory: Inventory) {
+///         self.0 += inventory.len();
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = Config::mainnet();
+/// let peer = bitcoin::connect_with("127.0.0.1:8333", &config, || Count(0)).await?;
+/// println!("ended: {}", peer.closed().await);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// As [`connect`].
@@ -53,7 +84,22 @@ pub async fn connect_with<L: Listener>(
     dial(&target, config, |memory| Dispatch::new(listener(), memory)).await
 }
 
-/// Opens a connection that a remote has dialled, over any stream.
+/// Opens a connection over a stream that the caller has accepted from a remote: a `TcpStream` of a
+/// `TcpListener`, or anything that reads and writes. How many strangers may be there at once is the
+/// caller's to say.
+///
+/// ```no_run
+/// use peerage::bitcoin::{self, Config};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8333").await?;
+/// let (stream, _) = listener.accept().await?;
+/// let (peer, _events) = bitcoin::accept(stream, &Config::mainnet()).await?;
+/// println!("{}", peer.remote().user_agent);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// [`OpenError`] says whose fault it was.
@@ -65,7 +111,7 @@ where
     Ok((open(stream, Direction::Inbound, config, |_| handler).await?, events))
 }
 
-/// Opens a connection that a remote has dialled; `listener` is called as things happen.
+/// Opens a connection as [`accept`] does, with a listener in place of an event stream.
 ///
 /// # Errors
 /// As [`accept`].
@@ -80,11 +126,12 @@ where
     open(stream, Direction::Inbound, config, |memory| Dispatch::new(listener, memory)).await
 }
 
-/// Opens a connection over a stream that the caller has made: as whoever dialled.
+/// Opens a connection over a stream that the caller has made: as whoever dialled. The module's
+/// example does it over a pipe.
 ///
 /// # Errors
 /// As [`connect`], except that there is no second attempt: where a remote hangs up on v2, the error's
-/// [`retry`](OpenError::retry) is [`Retry::WithV1`](super::Retry::WithV1), and the caller may bring
+/// [`retry`](OpenError::retry) is [`Retry::WithV1`], and the caller may bring
 /// another stream with [`V2::Off`](super::V2::Off).
 pub async fn initiate<S>(stream: S, config: &Config) -> Result<(Peer, Events), OpenError>
 where
@@ -94,8 +141,7 @@ where
     Ok((open(stream, Direction::Outbound, config, |_| handler).await?, events))
 }
 
-/// Opens a connection over a stream that the caller has made; `listener` is called as things
-/// happen.
+/// Opens a connection as [`initiate`] does, with a listener in place of an event stream.
 ///
 /// # Errors
 /// As [`initiate`].

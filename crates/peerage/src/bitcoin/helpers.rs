@@ -1,6 +1,6 @@
 //! What the push helpers remember of a connection, and the handler that notes it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -69,43 +69,45 @@ impl Memory {
         self.lock().wishes
     }
 
-    /// A uniform choice of at most `max` of these addresses, in random order, without those that
-    /// the remote knows. They count as known from now on.
+    /// A uniform choice of at most `max` of these addresses, in random order, each once, without
+    /// those that the remote knows.
     pub(crate) fn choose(&self, addresses: &[TimedAddress], max: usize) -> Vec<TimedAddress> {
         let mut memory = self.lock();
         let (known, rng) = memory.addresses();
-        let mut news: Vec<_> =
-            addresses.iter().filter(|address| !known.contains(&key(address))).copied().collect();
+        let mut seen = HashSet::new();
+        let is_news =
+            |entry: &&TimedAddress| !known.contains(&key(entry)) && seen.insert(key(entry));
+        let mut news: Vec<_> = addresses.iter().filter(is_news).copied().collect();
         let count = news.len().min(max);
         rng.choose(&mut news, count);
         news.truncate(count);
-        news.retain(|address| known.insert(&key(address)));
         news
     }
 
-    /// Whether the same question was asked and its answer may still come; if not, it counts as
-    /// asked now. An empty locator is never a repetition (as in btcd).
-    pub(crate) fn is_repeated(
+    /// Notes a question, unless the same was asked and its answer may still come. An empty locator
+    /// is never a repetition (as in btcd).
+    pub(crate) fn ask(
         &self,
         kind: Kind,
         first: Option<BlockHash>,
         stop: BlockHash,
-    ) -> bool {
+    ) -> Option<Asking<'_>> {
         let now = Instant::now();
         let patience = kind.policy().expect.as_ref().map_or(Duration::ZERO, |e| e.within);
         let mut memory = self.lock();
         let repeated = memory.requests.get(&kind).is_some_and(|last| {
             first.is_some() && last.first == first && last.stop == stop && now < last.expires
         });
-        if !repeated {
-            self.getblocks.fetch_or(kind == Kind::GetBlocks, Ordering::Relaxed);
-            memory.requests.insert(kind, Request { first, stop, expires: now + patience });
+        if repeated {
+            return None;
         }
-        repeated
+        self.getblocks.fetch_or(kind == Kind::GetBlocks, Ordering::Relaxed);
+        memory.requests.insert(kind, Request { first, stop, expires: now + patience });
+        Some(Asking { memory: self, kind, sent: false })
     }
 
     /// The question was answered, or not sent after all: it may be asked again.
-    pub(crate) fn forget(&self, kind: Kind) {
+    fn forget(&self, kind: Kind) {
         self.lock().requests.remove(&kind);
     }
 
@@ -128,12 +130,34 @@ impl Memory {
         }
     }
 
-    fn learn(&self, addresses: impl Iterator<Item = TimedAddress>) {
+    /// The remote knows these addresses.
+    pub(crate) fn learn(&self, addresses: impl Iterator<Item = TimedAddress>) {
         let mut memory = self.lock();
         let (known, _) = memory.addresses();
         addresses.for_each(|address| {
             known.insert(&key(&address));
         });
+    }
+}
+
+/// A question that is being sent; forgotten if it is not.
+pub(crate) struct Asking<'a> {
+    memory: &'a Memory,
+    kind: Kind,
+    sent: bool,
+}
+
+impl Asking<'_> {
+    pub(crate) fn sent(mut self) {
+        self.sent = true;
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if !self.sent {
+            self.memory.forget(self.kind);
+        }
     }
 }
 

@@ -36,6 +36,31 @@ pub enum State {
 /// While a method runs, nothing is read from its peer: that is the back-pressure, and it must not
 /// block. It may call anything that [`Peer`] offers without `async`; nothing of that waits, so no
 /// dead-lock is possible. A panic ends its connection and no other.
+///
+/// ```
+/// use peerage::bitcoin::message::Inventory;
+/// use peerage::bitcoin::{Listener, Message, Peer, Refusal, Remote, State, types::Services};
+///
+/// struct Follow;
+///
+/// impl Listener for Follow {
+///     fn on_version(&mut self, remote: &Remote) -> Result<(), Refusal> {
+///         match remote.services.contains(Services::NETWORK) {
+///             true => Ok(()),
+///             false => Err(Refusal::new("no blocks to be had")),
+///         }
+///     }
+///
+///     fn on_inv(&mut self, peer: &Peer, inventory: Inventory) {
+///         // One answer a message always finds room.
+///         let _ = peer.try_send(&Message::GetData(inventory));
+///     }
+///
+///     fn on_state(&mut self, _peer: &Peer, state: State) {
+///         println!("{state:?}");
+///     }
+/// }
+/// ```
 pub trait Listener: Send + 'static {
     /// Whether [`on_read`](Self::on_read) and [`on_write`](Self::on_write) are called; others pay
     /// nothing for them.

@@ -15,9 +15,24 @@ use super::PushedAddresses;
 use super::helpers::Memory;
 
 /// A connection to a Bitcoin peer: everything of [`PeerHandle`], and helpers that fill in
-/// Bitcoin's messages.
+/// Bitcoin's messages. In the handle's methods a message is a [`Message`], an item an
+/// [`InventoryItem`](super::types::InventoryItem), the remote a [`Remote`](super::Remote).
 ///
-/// Clones are handles to the same connection; dropping the last one disconnects.
+/// Clones are handles to the same connection; dropping the last one disconnects, and what is still
+/// queued is not sent. To let everything leave first, await the receipt of the last message.
+///
+/// ```no_run
+/// use peerage::bitcoin::{BlockHash, Message, Peer, types::InventoryItem};
+///
+/// async fn say_goodbye(peer: Peer, tip: BlockHash) -> Result<(), Box<dyn std::error::Error>> {
+///     peer.announce(&[InventoryItem::block(tip)]);
+///     let receipt = peer.send_tracked(&Message::SendHeaders).await?;
+///     receipt.await?; // its last byte was written
+///     peer.disconnect();
+///     println!("{}", peer.closed().await);
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Peer {
     handle: PeerHandle<Bitcoin>,
@@ -34,6 +49,15 @@ impl Peer {
     /// They are always shuffled; those that the remote has sent us or was sent are left out, and
     /// above 1,000 a uniform choice of 1,000 is sent. What `addr` cannot express (Tor v3, I2P,
     /// CJDNS) is left out for a remote that wants `addr`.
+    ///
+    /// ```no_run
+    /// # use peerage::bitcoin::{Peer, types::TimedAddress};
+    /// # async fn f(peer: Peer, addresses: Vec<TimedAddress>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let pushed = peer.push_addr(&addresses).await?;
+    /// println!("{} of {} were news", pushed.sent.len(), addresses.len());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`PeerHandle::send`].
@@ -59,6 +83,7 @@ impl Peer {
             Message::Addr(Addr::new(&sent).expect("at most 1,000 addresses that addr can express"))
         };
         let receipt = self.handle.send_tracked(&message).await?;
+        self.memory.learn(sent.iter().copied());
         Ok(PushedAddresses { sent, receipt: Some(receipt) })
     }
 
@@ -83,6 +108,16 @@ impl Peer {
     /// Asks for the headers after the first of `locator` that the remote knows; repetitions as in
     /// [`push_getblocks`](Self::push_getblocks), in a filter of their own.
     ///
+    /// ```no_run
+    /// # use peerage::bitcoin::{BlockHash, Peer, rust_bitcoin::hashes::Hash as _};
+    /// # async fn f(peer: Peer, tip: BlockHash) -> Result<(), Box<dyn std::error::Error>> {
+    /// let to_the_end = BlockHash::all_zeros();
+    /// assert!(peer.push_getheaders(&[tip], to_the_end).await?.is_some());
+    /// assert!(peer.push_getheaders(&[tip], to_the_end).await?.is_none(), "asked already");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`PeerHandle::send`].
     ///
@@ -104,16 +139,12 @@ impl Peer {
         stop: BlockHash,
     ) -> Result<Option<Receipt>, SendError> {
         let first = locator.first().copied();
-        if self.memory.is_repeated(kind, first, stop) {
-            return Ok(None);
-        }
+        let Some(asking) = self.memory.ask(kind, first, stop) else { return Ok(None) };
         let version = self.handle.remote().agreed;
         let locator = Locator::new(version, locator, stop).expect("a locator of 500 at most");
-        let result = self.handle.send_tracked(&message(locator)).await;
-        if result.is_err() {
-            self.memory.forget(kind);
-        }
-        result.map(Some)
+        let receipt = self.handle.send_tracked(&message(locator)).await?;
+        asking.sent();
+        Ok(Some(receipt))
     }
 
     /// Tells the remote why a message of its was rejected; `hash` is the block's or transaction's.

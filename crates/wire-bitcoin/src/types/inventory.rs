@@ -118,6 +118,18 @@ impl InventoryItem {
         Self { kind: InventoryType::WTX, hash: wtxid.to_byte_array() }
     }
 
+    /// The same, asked for with its witness (BIP144) where that must be said: in a `getdata` for a
+    /// block or for a transaction by its txid. Other items stay as they are.
+    #[must_use]
+    pub fn with_witness(self) -> Self {
+        match self.kind {
+            InventoryType::TX | InventoryType::BLOCK | InventoryType::FILTERED_BLOCK => {
+                Self { kind: InventoryType(self.kind.0 | InventoryType::WITNESS_FLAG), ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// A block wanted with its witnesses.
     #[must_use]
     pub fn witness_block(hash: BlockHash) -> Self {
