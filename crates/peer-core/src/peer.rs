@@ -124,6 +124,9 @@ impl<P: Protocol> Peer<P> {
 
     /// A frame of `len` bytes has begun to arrive and is not complete yet.
     pub fn handle_arriving(&mut self, now: Now, len: usize) {
+        if self.closed().is_some() {
+            return;
+        }
         self.arriving = self.config.transfer_time(len);
         self.stall.arriving(self.arriving, now.mono);
         self.rearm_stall();
@@ -155,6 +158,9 @@ impl<P: Protocol> Peer<P> {
     /// A frame was taken for writing: the core's own, or a caller's. `asks` is how many answers it
     /// asks for.
     pub fn transmitted(&mut self, now: Now, kind: P::Kind, asks: u32) {
+        if self.closed().is_some() {
+            return;
+        }
         // While paused, clocks stand at the pause's begin; its end moves them by its whole length.
         let now = self.timers.blaming_clock(now.mono);
         if kind.policy().expect.is_some() && self.config.stall_detection {
@@ -210,6 +216,9 @@ impl<P: Protocol> Peer<P> {
     /// We have stopped reading (`Some`), or read on (`None`). While we do not read, no clock runs
     /// that could blame the remote.
     pub fn set_paused(&mut self, now: Now, paused: Option<Paused>) {
+        if self.closed().is_some() {
+            return;
+        }
         self.paused_by_handler = paused == Some(Paused::ByHandler);
         if paused.is_some() && !self.timers.is_paused() {
             self.timers.pause(now.mono);
@@ -226,7 +235,7 @@ impl<P: Protocol> Peer<P> {
 
     /// The writing of a frame of `len` bytes has begun, or (`None`) nothing is being written.
     pub fn set_writing(&mut self, now: Now, len: Option<usize>) {
-        match len {
+        match len.filter(|_| self.closed().is_none()) {
             Some(len) => {
                 let allowed =
                     self.config.write_timeout.saturating_add(self.config.transfer_time(len));
