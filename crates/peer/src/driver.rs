@@ -306,7 +306,8 @@ where
     }
 
     fn transmit_own(&mut self, now: Now) {
-        while self.link.has_room() {
+        // Last words are said by `finish`, which sees that they leave.
+        while self.link.has_room() && self.core.closed().is_none() {
             let Some(message) = self.core.poll_transmit() else { return };
             let kind = message.kind();
             let mut scratch = std::mem::take(&mut self.scratch);
@@ -362,7 +363,8 @@ where
 
     /// Whether frames may be handled now; tells the core when that changes.
     fn may_handle(&mut self, ready: bool) -> bool {
-        let paused = match (ready, self.is_backlogged()) {
+        let backlogged = self.is_backlogged();
+        let paused = match (ready, backlogged || self.link.is_short_of_memory()) {
             _ if self.core.remote().is_none() => None,
             (false, _) => Some(Paused::ByHandler),
             (true, true) => Some(Paused::ByBacklog),
@@ -372,7 +374,8 @@ where
             self.paused = paused;
             self.core.set_paused(self.shared.clock.now(), paused);
         }
-        paused.is_none()
+        // Whoever is short of memory must go on asking for it.
+        paused.is_none() || (ready && !backlogged)
     }
 
     fn note_arriving(&mut self, now: Now) {

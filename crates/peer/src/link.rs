@@ -32,6 +32,8 @@ pub(crate) struct Link<S, K> {
     eof: bool,
     /// Why nothing can be written any more.
     broken: Option<io::ErrorKind>,
+    /// Whether reading waits for other connections to give memory back.
+    short_of_memory: bool,
     /// Whether the transport may still have something to say of its own.
     negotiating: bool,
     /// What the last read holds in memory.
@@ -58,6 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, K: Kind> Link<S, K> {
             received: 0,
             eof: false,
             broken: None,
+            short_of_memory: false,
             negotiating: true,
             pinned: 0,
             keeps_messages,
@@ -108,8 +111,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, K: Kind> Link<S, K> {
             self.push_handshake();
             self.negotiating = !self.transport.is_open();
         }
-        if self.input.is_empty() {
+        // Not while the frame just found still holds a slice of it.
+        if frame.as_ref().is_some_and(|frame| frame.wire_len > READ_BUFFER) {
             self.assembly.release();
+        }
+        if frame.is_none() && self.input.is_empty() {
             buffers::put_read(std::mem::take(&mut self.input));
         }
         Ok(frame)
@@ -161,6 +167,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, K: Kind> Link<S, K> {
         self.output.current_frame()
     }
 
+    /// Whether reading waits for other connections to give memory back.
+    pub(crate) const fn is_short_of_memory(&self) -> bool {
+        self.short_of_memory
+    }
+
     /// The network's magic.
     pub(crate) const fn magic(&self) -> [u8; 4] {
         self.magic
@@ -182,7 +193,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, K: Kind> Link<S, K> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        std::task::ready!(self.poll_make_room(cx));
+        if self.poll_make_room(cx).is_pending() {
+            // Told once, so that the clocks which could blame the remote are stopped.
+            let told = std::mem::replace(&mut self.short_of_memory, true);
+            return if told { Poll::Pending } else { Poll::Ready(Ok(())) };
+        }
+        self.short_of_memory = false;
         match pin!(self.io.read_buf(&mut self.input)).poll(cx) {
             Poll::Ready(Ok(count)) => {
                 self.received += count as u64;

@@ -114,6 +114,7 @@ fn a_changed_witness_breaks_its_commitment_and_nothing_else() {
     let block = Block::try_from(&block).unwrap();
     assert!(block.check_merkle_root());
     assert!(!block.check_witness_commitment());
+    assert!(!block.without_witness().check_witness_commitment(), "committed to, and gone");
 }
 
 #[test]

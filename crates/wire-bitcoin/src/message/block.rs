@@ -109,16 +109,18 @@ impl Block {
         root.map(TxMerkleNode::from_raw_hash) == Some(self.header().merkle_root)
     }
 
-    /// Whether the coinbase commits to exactly these witnesses (BIP141), or there is nothing to
-    /// commit to.
+    /// Whether the coinbase commits to exactly these witnesses (BIP141); without a commitment there
+    /// must be no witness.
+    ///
+    /// As in Core, and unlike in `bitcoin` 0.32, a block that has lost the witnesses that it commits
+    /// to does not pass.
     #[must_use]
     pub fn check_witness_commitment(&self) -> bool {
-        if !self.transactions().any(TxRef::has_witness) {
-            return true;
-        }
-        let Some((commitment, reserved)) = self.transaction(0).and_then(committed) else {
-            return false;
+        let coinbase = self.transaction(0).filter(|tx| tx.is_coinbase());
+        let Some(commitment) = coinbase.and_then(commitment) else {
+            return !self.transactions().any(TxRef::has_witness);
         };
+        let Some(reserved) = coinbase.and_then(reserved_value) else { return false };
         // The coinbase contains the commitment and cannot be part of it.
         let coinbase = iter::once(sha256d::Hash::all_zeros());
         let others = self.transactions().skip(1).map(|tx| tx.wtxid().to_raw_hash());
@@ -194,19 +196,19 @@ impl Body for Block {
     }
 }
 
-/// The witness commitment in a coinbase (the last, if there are several) and the reserved value
-/// that goes into it.
-fn committed(coinbase: TxRef<'_>) -> Option<(&[u8; 32], &[u8])> {
+/// The witness commitment in a coinbase; the last, if there are several.
+fn commitment(coinbase: TxRef<'_>) -> Option<&[u8; 32]> {
     /// OP_RETURN, a push of 36 bytes, and the marker of BIP141.
     const MARKER: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
-    if !coinbase.is_coinbase() {
-        return None;
-    }
     let scripts = coinbase.outputs().map(|output| output.script_pubkey.as_bytes());
-    let marked = scripts.filter_map(|script| script.strip_prefix(&MARKER)?.first_chunk());
+    scripts.filter_map(|script| script.strip_prefix(&MARKER)?.first_chunk()).last()
+}
+
+/// The value in the coinbase's witness that goes into the commitment.
+fn reserved_value(coinbase: TxRef<'_>) -> Option<&[u8]> {
     let witness = coinbase.inputs().next()?.witness;
     let reserved = witness.iter().next()?;
-    (witness.len() == 1 && reserved.len() == 32).then_some((marked.last()?, reserved))
+    (witness.len() == 1 && reserved.len() == 32).then_some(reserved)
 }
 
 /// The root over these hashes; none if there are no hashes or if repetitions make it ambiguous.
