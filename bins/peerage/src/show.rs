@@ -1,0 +1,209 @@
+//! One connection on the screen: what was negotiated, what is said, how it ended.
+
+use std::time::Duration;
+
+use peerage::bitcoin::{
+    Count, DisconnectReason, Event, Fault, Kind, Message, Misbehaviour, Negotiated, Peer, Remote,
+    Stats, Traffic,
+};
+use serde_json::{Value, json};
+
+use crate::describe::{describe, text};
+use crate::output::{Fields, Output, fields, phrase, plain};
+
+/// Shows one connection.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    output: Output,
+    peer: u64,
+    /// What text lines begin with, to tell connections apart.
+    prefix: String,
+}
+
+impl Screen {
+    /// The screen of the only connection.
+    pub(crate) fn new(output: Output, peer: &Peer) -> Self {
+        Self { output, peer: peer.id().0, prefix: String::new() }
+    }
+
+    /// The screen of one of several connections.
+    pub(crate) fn of_many(output: Output, peer: &Peer) -> Self {
+        Self { output, peer: peer.id().0, prefix: format!("#{} ", peer.id()) }
+    }
+
+    /// Shows what was negotiated and what the remote says of itself.
+    pub(crate) fn opened(&self, peer: &Peer) {
+        let stats = peer.stats();
+        let mut shown = link(&stats);
+        shown.extend(introduction(&stats.remote));
+        self.emit("opened", &shown);
+        self.text("connected");
+        for (key, value) in shown.iter().filter(|(key, value)| is_for_people(key, value)) {
+            self.text(format_args!("  {:<20} {}", key.replace('_', " "), plain(value)));
+        }
+    }
+
+    /// Shows whatever happened; what goes without saying is left out.
+    pub(crate) fn event(&self, event: &Event) {
+        match event {
+            Event::Message(message) => self.message(message),
+            Event::Misbehaved(Misbehaviour::UnknownTraffic) => {
+                self.notice("the remote sends many unknown messages");
+            }
+            Event::Unanswered(kind) => self.notice(&format!("{kind} was not answered in time")),
+            _ => {}
+        }
+    }
+
+    /// Shows an answer, as fields and as a line of text.
+    pub(crate) fn answer(&self, request: &str, answer: Fields, line: impl std::fmt::Display) {
+        let mut shown = fields([("request", request.into())]);
+        shown.extend(answer);
+        self.emit("answer", &shown);
+        self.text(line);
+    }
+
+    /// Shows why the connection ended and what went over it.
+    pub(crate) fn closed(&self, stats: &Stats, reason: &DisconnectReason) {
+        self.object_closed(stats, reason);
+        self.text(format_args!("disconnected: {reason}"));
+        self.text(format_args!("  received  {}", traffic(stats.bytes_received, &stats.received)));
+        self.text(format_args!("  sent      {}", traffic(stats.bytes_sent, &stats.sent)));
+        if let Some(ping) = stats.ping.min {
+            self.text(format_args!("  ping      {} ms", millis(ping)));
+        }
+    }
+
+    fn message(&self, message: &Message) {
+        let body = describe(message);
+        let seconds = self.output.seconds();
+        let kind = message.kind();
+        let line = format!("{seconds:>9.3}  {:<12} {}", kind.to_string(), phrase(&body));
+        self.text(line.trim_end());
+        self.emit(
+            "message",
+            &fields([
+                ("time", json!((seconds * 1e6).round() / 1e6)),
+                ("command", text(kind)),
+                ("body", Value::Object(body)),
+            ]),
+        );
+    }
+
+    fn notice(&self, what: &str) {
+        self.emit("notice", &fields([("what", what.into())]));
+        self.text(format_args!("{what}"));
+    }
+
+    fn object_closed(&self, stats: &Stats, reason: &DisconnectReason) {
+        self.emit(
+            "closed",
+            &fields([
+                ("reason", text(reason)),
+                ("fault", fault(reason.fault()).into()),
+                ("bytes_received", json!(stats.bytes_received)),
+                ("bytes_sent", json!(stats.bytes_sent)),
+                ("received", by_command(&stats.received)),
+                ("sent", by_command(&stats.sent)),
+                ("ping_ms", stats.ping.min.map_or(Value::Null, |ping| json!(millis(ping)))),
+            ]),
+        );
+    }
+
+    fn emit(&self, event: &str, shown: &Fields) {
+        let mut object = fields([("peer", json!(self.peer))]);
+        object.extend(shown.clone());
+        self.output.object(event, object);
+    }
+
+    fn text(&self, text: impl std::fmt::Display) {
+        self.output.text(format_args!("{}{text}", self.prefix));
+    }
+}
+
+/// Milliseconds, to the microsecond.
+pub(crate) fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// The transport by its name.
+const fn transport(negotiated: &Negotiated) -> &'static str {
+    match negotiated {
+        Negotiated::V1 { .. } => "v1",
+        Negotiated::V2 { .. } => "v2",
+    }
+}
+
+fn link(stats: &Stats) -> Fields {
+    let (after_v2, session) = match stats.transport {
+        Negotiated::V1 { after_v2 } => (after_v2, Value::Null),
+        Negotiated::V2 { session_id } => (false, hex(&session_id).into()),
+    };
+    fields([
+        ("transport", transport(&stats.transport).into()),
+        ("after_v2", json!(after_v2)),
+        ("session_id", session),
+        ("opening_ms", json!(millis(stats.opening_took))),
+        ("direction", text(stats.direction)),
+        ("address", stats.remote_addr.as_ref().map_or(Value::Null, text)),
+    ])
+}
+
+fn introduction(remote: &Remote) -> Fields {
+    let features: Vec<Value> = remote.features.iter().map(|feature| text(feature.id())).collect();
+    fields([
+        ("agreed", json!(remote.agreed)),
+        ("version", json!(remote.version)),
+        ("user_agent", text(&remote.user_agent)),
+        ("services", text(remote.services)),
+        ("services_bits", json!(remote.services.to_bits())),
+        ("height", json!(remote.height)),
+        ("relay", json!(remote.relay)),
+        ("timestamp", json!(remote.timestamp)),
+        ("time_offset", json!(remote.time_offset)),
+        ("they_see_us", text(remote.addr_recv)),
+        ("they_see_themselves", text(remote.addr_from)),
+        ("wtxid_relay", json!(remote.wtxid_relay)),
+        ("addrv2", json!(remote.wants_addrv2)),
+        ("txrcncl", remote.txrcncl.as_ref().map_or(Value::Null, |offer| json!(offer.version))),
+        ("features", Value::Array(features)),
+    ])
+}
+
+/// Whether people miss it: what is not there, or is told by another line as well, only disturbs.
+fn is_for_people(key: &str, value: &Value) -> bool {
+    let absent = match value {
+        Value::Null => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Bool(false) => key == "after_v2",
+        _ => false,
+    };
+    !absent && !matches!(key, "services_bits" | "timestamp")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn traffic(bytes: u64, traffic: &Traffic<Kind>) -> String {
+    let total = traffic.total().messages;
+    let kinds: Vec<String> =
+        traffic.iter().map(|(kind, Count { messages, .. })| format!("{kind} {messages}")).collect();
+    format!("{bytes} bytes, {total} messages: {}", kinds.join(", "))
+}
+
+fn by_command(traffic: &Traffic<Kind>) -> Value {
+    let rows = traffic.iter().map(|(kind, Count { messages, bytes })| {
+        (kind.to_string(), json!({ "messages": messages, "bytes": bytes }))
+    });
+    Value::Object(rows.collect())
+}
+
+const fn fault(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Remote => "remote",
+        Fault::Slowness => "slowness",
+        Fault::Local => "local",
+        Fault::Nobody => "nobody",
+    }
+}
