@@ -165,13 +165,16 @@ impl<P: Protocol> Peer<P> {
         let now = self.timers.blaming_clock(now.mono);
         if kind.policy().expect.is_some() && self.config.stall_detection {
             self.stall.requested(kind, asks, now);
+            self.stall.arriving(self.arriving, now);
             self.rearm_stall();
         } else if self.keepalive.is_waiting()
             && kind == P::Message::ping(0).kind()
             && self.keepalive.transmitted(now)
             && self.timers.get(Timer::Pong).is_none()
         {
-            self.timers.start(Timer::Pong, now, self.config.pong_timeout);
+            // The pong may have to wait behind the frame that is arriving.
+            let allowed = self.config.pong_timeout.saturating_add(self.arriving);
+            self.timers.start(Timer::Pong, now, allowed);
         }
     }
 
