@@ -31,6 +31,7 @@ mod peer;
 mod stall;
 mod stats;
 mod timers;
+mod unknown;
 
 pub use config::{BestHeight, Config, PongOrder};
 pub use error::{DisconnectReason, Fault, Local, Retry};

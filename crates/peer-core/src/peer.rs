@@ -14,6 +14,7 @@ use crate::keepalive::Keepalive;
 use crate::opening::{Opening, Progress};
 use crate::stall::Stall;
 use crate::timers::{Timer, Timers};
+use crate::unknown::{Unknown, UnknownTraffic};
 use crate::{Config, DisconnectReason, Event, Local, Misbehaviour, PingStats, PongOrder};
 
 /// One connection's protocol.
@@ -526,37 +527,3 @@ impl<P: Protocol> Peer<P> {
 /// How many messages of our own may wait before reading stops. Announcements come in batches of
 /// 1,000 items, so honest traffic stays far below it.
 const MAX_OWN: usize = 1_000;
-
-/// Bytes of unknown messages within the current minute.
-#[derive(Debug, Default)]
-struct UnknownTraffic {
-    minute: u64,
-    bytes: usize,
-}
-
-enum Unknown {
-    Free,
-    Noticed,
-    Flood,
-}
-
-impl UnknownTraffic {
-    /// What a minute may carry without notice: new features announce themselves in small messages.
-    const FREE: usize = 64 << 10;
-    /// What ends the connection.
-    const FLOOD: usize = 1 << 20;
-
-    fn add(&mut self, now: Duration, bytes: usize) -> Unknown {
-        let minute = now.as_secs() / 60;
-        if minute != self.minute {
-            *self = Self { minute, bytes: 0 };
-        }
-        let before = self.bytes;
-        self.bytes = before.saturating_add(bytes);
-        match self.bytes {
-            after if after > Self::FLOOD => Unknown::Flood,
-            after if after > Self::FREE && before <= Self::FREE => Unknown::Noticed,
-            _ => Unknown::Free,
-        }
-    }
-}

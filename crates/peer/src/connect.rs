@@ -14,12 +14,13 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::driver::{Driver, Parts, supervise};
+use crate::driver::{Driver, Parts};
 use crate::handler::Handler;
 use crate::link::Link;
 use crate::shared::Shared;
 use crate::socks::{Socks5, SocksError};
 use crate::stats::Addresses;
+use crate::supervise::supervise;
 use crate::{Budget, InvalidTarget, PeerHandle, Target};
 
 /// Everything that a connection is made with.

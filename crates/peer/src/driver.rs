@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use peerage_peer_core::{Batch, Config, DisconnectReason, Event, Load, Local, Paused, Peer, Taken};
+use peerage_peer_core::{Batch, Config, DisconnectReason, Event, Load, Paused, Peer, Taken};
 use peerage_transport::{Frame, Negotiated, TransportError};
 use peerage_wire::{
     Direction, MAX_PAYLOAD, Malformed, Message as _, Now, Payload, Protocol, checksum,
@@ -464,35 +464,5 @@ where
         // Who does not take it does not hear it.
         let flushed = poll_fn(|cx| self.link.poll_flush(cx));
         let _ = tokio::time::timeout(FAREWELL, flushed).await;
-    }
-}
-
-/// Runs a connection's task to its end, whatever that is: a panic of its handler ends it with a
-/// reason, and so does the end of the runtime.
-pub(crate) async fn supervise<P: Protocol>(
-    driver: impl Future<Output = DisconnectReason> + Send,
-    shared: Arc<Shared<P>>,
-) {
-    let mut ending = Ending { shared, reason: Local::RuntimeEnded.into() };
-    let mut driver = Box::pin(driver);
-    let reason = poll_fn(|cx| {
-        let poll = std::panic::AssertUnwindSafe(|| driver.as_mut().poll(cx));
-        std::panic::catch_unwind(poll)
-            .unwrap_or(Poll::Ready(DisconnectReason::Local(Local::HandlerPanicked)))
-    })
-    .await;
-    drop(driver);
-    ending.reason = reason;
-}
-
-struct Ending<P: Protocol> {
-    shared: Arc<Shared<P>>,
-    reason: DisconnectReason,
-}
-
-impl<P: Protocol> Drop for Ending<P> {
-    fn drop(&mut self) {
-        tracing::debug!(peer = %self.shared.id, reason = %self.reason, "disconnected");
-        self.shared.end(self.reason.clone());
     }
 }

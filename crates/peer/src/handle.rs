@@ -1,16 +1,16 @@
 //! What callers hold: a handle to a connection whose opening is done.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 
 use peerage_peer_core::{DisconnectReason, Local, PeerId, PingStats};
-use peerage_wire::{Command, Direction, Message as _, Prepared, Protocol};
+use peerage_wire::{Direction, Message as _, Prepared, Protocol};
 use tokio::sync::oneshot;
 
 use crate::Target;
+use crate::error::{SendError, TrySendError};
+use crate::receipt::Receipt;
 use crate::shared::{Agreed, Place, ReceiptSender, Shared};
 use crate::stats::Stats;
 
@@ -281,105 +281,5 @@ impl<P: Protocol> fmt::Debug for PeerHandle<P> {
             .field("direction", &self.direction())
             .field("remote_addr", &self.remote_addr())
             .finish_non_exhaustive()
-    }
-}
-
-/// Resolves when a message's last byte was taken by the connection's write, or with the reason why
-/// it never will be. Dropping it changes nothing.
-#[must_use = "a receipt does nothing unless awaited"]
-pub struct Receipt {
-    id: PeerId,
-    written: oneshot::Receiver<()>,
-    ended: Pin<Box<dyn Future<Output = DisconnectReason> + Send + Sync>>,
-}
-
-impl Future for Receipt {
-    type Output = Result<(), DisconnectReason>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Ok(()) = std::task::ready!(Pin::new(&mut self.written).poll(cx)) {
-            return Poll::Ready(Ok(()));
-        }
-        // The frame was dropped unwritten, which happens only when the connection ends.
-        self.ended.as_mut().poll(cx).map(Err)
-    }
-}
-
-impl fmt::Debug for Receipt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receipt").field("peer", &self.id).finish_non_exhaustive()
-    }
-}
-
-/// Why a message was not queued.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// The connection has ended.
-    #[error("the connection has ended: {0}")]
-    Closed(DisconnectReason),
-    /// The payload is above the cap of its kind: every peer would refuse it.
-    #[error("a payload of {len} bytes is above the cap of its kind")]
-    TooLarge {
-        /// Its length, in bytes.
-        len: usize,
-    },
-    /// The remote's protocol version does not know this message.
-    #[error("{command} needs protocol version {since}, {agreed} is agreed")]
-    TooNew {
-        /// The message.
-        command: Command,
-        /// The first version that has it.
-        since: u32,
-        /// What was agreed.
-        agreed: u32,
-    },
-    /// The opening is not done; only a handler can meet this.
-    #[error("the opening is not done")]
-    NotOpen,
-}
-
-/// Why a message was not queued now.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrySendError {
-    /// The outbox holds its limit, or others wait for room.
-    #[error("the outbox is full")]
-    Full,
-    /// The connection has ended.
-    #[error("the connection has ended: {0}")]
-    Closed(DisconnectReason),
-    /// The payload is above the cap of its kind: every peer would refuse it.
-    #[error("a payload of {len} bytes is above the cap of its kind")]
-    TooLarge {
-        /// Its length, in bytes.
-        len: usize,
-    },
-    /// The remote's protocol version does not know this message.
-    #[error("{command} needs protocol version {since}, {agreed} is agreed")]
-    TooNew {
-        /// The message.
-        command: Command,
-        /// The first version that has it.
-        since: u32,
-        /// What was agreed.
-        agreed: u32,
-    },
-    /// The opening is not done; only a handler can meet this.
-    #[error("the opening is not done")]
-    NotOpen,
-}
-
-impl From<TrySendError> for SendError {
-    fn from(error: TrySendError) -> Self {
-        match error {
-            TrySendError::Closed(reason) => Self::Closed(reason),
-            TrySendError::TooLarge { len } => Self::TooLarge { len },
-            TrySendError::TooNew { command, since, agreed } => {
-                Self::TooNew { command, since, agreed }
-            }
-            TrySendError::NotOpen => Self::NotOpen,
-            TrySendError::Full => unreachable!("whoever waits its turn is not told of a full box"),
-        }
     }
 }

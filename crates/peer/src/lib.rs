@@ -20,26 +20,31 @@ mod buffers;
 mod clock;
 mod connect;
 mod driver;
+mod error;
 mod events;
 mod handle;
 mod handler;
 mod link;
 mod output;
+mod receipt;
 mod shared;
 mod socks;
 mod stats;
+mod supervise;
 mod target;
 
 pub use budget::Budget;
 pub use connect::{OpenError, Setup, connect, open, tcp};
+pub use error::{SendError, TrySendError};
 pub use events::Events;
-pub use handle::{PeerHandle, Receipt, SendError, TrySendError};
+pub use handle::PeerHandle;
 pub use handler::Handler;
 pub use peerage_peer_core::{
     BestHeight, Config, Count, DisconnectReason, Event, Fault, Local, Misbehaviour, PeerId,
     PingStats, PongOrder, Retry, Traffic,
 };
 pub use peerage_transport::{Admit, Negotiated, Permit, V2};
+pub use receipt::Receipt;
 pub use socks::{Socks5, SocksAuth, SocksError};
 pub use stats::Stats;
 pub use target::{InvalidTarget, Target};

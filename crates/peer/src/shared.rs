@@ -18,7 +18,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::budget::Budget;
 use crate::clock::Clock;
-use crate::handle::{SendError, TrySendError};
+use crate::error::{SendError, TrySendError};
 use crate::stats::{Addresses, Measured};
 
 pub(crate) struct Shared<P: Protocol> {
