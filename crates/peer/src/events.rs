@@ -150,14 +150,12 @@ impl<P: Protocol> Drop for Events<P> {
         let batches = std::mem::take(&mut state.batches);
         let peer = state.peer.take();
         let writer = state.writer.take();
-        drop(state);
+        // Under the lock, so that the sender's own answers come behind these. Only here is a
+        // connection's outbox locked inside another lock.
         let unread =
             self.current.events.drain(..).chain(batches.into_iter().flat_map(|b| b.events));
-        for event in unread {
-            if let (Event::PongDue(nonce), Some(peer)) = (event, &peer) {
-                peer.pong(nonce);
-            }
-        }
+        answer_pings(unread, peer.as_ref());
+        drop(state);
         writer.inspect(Waker::wake_by_ref);
     }
 }
@@ -210,12 +208,9 @@ impl<P: Protocol> Handler<P> for EventSender<P> {
         }
     }
 
-    fn pong_due(&mut self, peer: &PeerHandle<P>, nonce: u64) {
-        if self.queue.lock().reader_gone {
-            peer.pong(nonce);
-        } else {
-            self.batch.push_back(Event::PongDue(nonce));
-        }
+    /// In its place among the events, whoever answers it in the end.
+    fn pong_due(&mut self, _peer: &PeerHandle<P>, nonce: u64) {
+        self.batch.push_back(Event::PongDue(nonce));
     }
 
     fn flush(&mut self, pinned: usize) {

@@ -14,6 +14,10 @@ use crate::shared::ReceiptSender;
 /// How much is sealed ahead of the socket, in bytes, if not a single larger frame.
 const AHEAD: usize = 256 << 10;
 
+/// The frames that an emptied output keeps room for; more are given back, so that an idle connection
+/// stays small.
+const KEEP_FRAMES: usize = 128;
+
 /// How many slices one vectored write takes.
 const SLICES: usize = 16;
 
@@ -157,9 +161,8 @@ impl Output {
                 receipt.written();
             }
         }
-        if self.frames.is_empty() {
-            self.frames.shrink_to(8);
-            self.segments.shrink_to(4);
+        if self.frames.is_empty() && self.frames.capacity() > KEEP_FRAMES {
+            self.frames.shrink_to(0);
         }
     }
 }

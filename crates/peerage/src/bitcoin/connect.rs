@@ -17,7 +17,8 @@ use super::{Config, Events, Listener, Peer};
 ///
 /// `target` is `host:port` or a socket address. The whole takes at most 30 s
 /// ([`EngineConfig::opening_timeout`](super::EngineConfig)); where v2 is preferred and the remote
-/// hangs up on it, it is dialled again with v1 within that time.
+/// hangs up on it, it is dialled again with v1 within that time. A v1 peer that neither answers our key
+/// nor hangs up (a few in a thousand take it for the header of a long message) ends in a time-out.
 ///
 /// Must be called inside a tokio runtime; the connection lives on a task of its own.
 ///

@@ -1,0 +1,498 @@
+//! One end of a link: an engine, its transport and its outbox, driven as the tokio driver does it.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use peerage_peer_core::{
+    Batch, Config, DisconnectReason, Event, Load, Outbox, Paused, Peer, Source, Taken,
+};
+use peerage_transport::{Frame, Transport, TransportError, V2};
+use peerage_wire::{Direction, MAX_PAYLOAD, Malformed, Message as _, Now, Payload, Rng};
+use peerage_wire_bitcoin::types::InventoryItem;
+use peerage_wire_bitcoin::{Bitcoin, Identity, Kind, Message};
+
+use super::pipe::{Chunk, Pipe};
+use super::{App, EndId, Order, Weather};
+
+/// What an end is made of.
+pub(super) struct Part {
+    pub(super) id: EndId,
+    pub(super) direction: Direction,
+    pub(super) identity: Identity,
+    pub(super) config: Arc<Config>,
+    pub(super) v2: V2,
+}
+
+/// One end of a link.
+#[derive(Debug)]
+pub struct End {
+    id: EndId,
+    magic: [u8; 4],
+    core: Peer<Bitcoin>,
+    transport: Transport<Kind>,
+    outbox: Outbox<Bitcoin, usize>,
+    batch: Batch<Bitcoin, usize>,
+    charged: Load,
+    /// What waits for room in the outbox, first come, first served.
+    waiting: VecDeque<Message>,
+    input: BytesMut,
+    output: VecDeque<u8>,
+    written: u64,
+    /// Where the frames of the output end, how long they are, and their numbers.
+    frames: VecDeque<(u64, usize, Option<usize>)>,
+    writing: Option<u64>,
+    arriving: usize,
+    reading: bool,
+    finished: bool,
+    opened_at: Option<Duration>,
+    ended_at: Option<Duration>,
+    reasons: Vec<DisconnectReason>,
+    sent: Vec<Message>,
+    acknowledged: usize,
+    received: Vec<Message>,
+    unanswered: Vec<(Duration, Kind)>,
+    asked: Vec<(Duration, Kind)>,
+    heard: Vec<(Duration, Kind)>,
+    ledger: Ledger,
+}
+
+/// Which items were announced, in either direction.
+#[derive(Debug, Default)]
+struct Ledger {
+    heard: HashSet<InventoryItem>,
+    said: HashSet<InventoryItem>,
+    wrong: Vec<InventoryItem>,
+}
+
+/// For tests.
+impl End {
+    /// Which one it is.
+    #[must_use]
+    pub const fn id(&self) -> EndId {
+        self.id
+    }
+
+    /// The engine.
+    #[must_use]
+    pub const fn core(&self) -> &Peer<Bitcoin> {
+        &self.core
+    }
+
+    /// What was negotiated, and more.
+    #[must_use]
+    pub const fn transport(&self) -> &Transport<Kind> {
+        &self.transport
+    }
+
+    /// When its opening was done.
+    #[must_use]
+    pub const fn opened_at(&self) -> Option<Duration> {
+        self.opened_at
+    }
+
+    /// When and why it has ended.
+    #[must_use]
+    pub fn ended(&self) -> Option<(Duration, &DisconnectReason)> {
+        self.ended_at.zip(self.core.closed())
+    }
+
+    /// All reasons that were told; one at most.
+    #[must_use]
+    pub fn reasons(&self) -> &[DisconnectReason] {
+        &self.reasons
+    }
+
+    /// The messages of callers (not answers) that entered the outbox, in their order.
+    #[must_use]
+    pub fn sent(&self) -> &[Message] {
+        &self.sent
+    }
+
+    /// How many of these were written whole: what a receipt tells.
+    #[must_use]
+    pub const fn acknowledged(&self) -> usize {
+        self.acknowledged
+    }
+
+    /// All messages after the opening, in their order.
+    #[must_use]
+    pub fn received(&self) -> &[Message] {
+        &self.received
+    }
+
+    /// Requests that were given up, with the moment.
+    #[must_use]
+    pub fn unanswered(&self) -> &[(Duration, Kind)] {
+        &self.unanswered
+    }
+
+    /// Requests that were sealed, with the moment.
+    #[must_use]
+    pub fn asked(&self) -> &[(Duration, Kind)] {
+        &self.asked
+    }
+
+    /// The kinds of what was received, with the moment.
+    #[must_use]
+    pub fn heard(&self) -> &[(Duration, Kind)] {
+        &self.heard
+    }
+
+    /// The items that it has announced to the other end.
+    #[must_use]
+    pub const fn announced(&self) -> &HashSet<InventoryItem> {
+        &self.ledger.said
+    }
+
+    /// The items that the other end has announced to it.
+    #[must_use]
+    pub const fn learned(&self) -> &HashSet<InventoryItem> {
+        &self.ledger.heard
+    }
+
+    /// Items that it announced although the other end had announced them, or a second time.
+    #[must_use]
+    pub fn announced_in_vain(&self) -> &[InventoryItem] {
+        &self.ledger.wrong
+    }
+
+    /// Whether everything that it was told to send has been taken by the link.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.outbox.held() == 0 && self.output.is_empty()
+    }
+}
+
+/// For the world.
+impl End {
+    pub(super) fn new(part: Part, rng: &mut Rng, now: Now) -> Self {
+        let Part { id, direction, identity, config, v2 } = part;
+        let magic = identity.network.magic;
+        let own = Rng::from_seed(rng.array());
+        Self {
+            id,
+            magic,
+            transport: Transport::new(direction, magic, v2, None, own),
+            outbox: Outbox::new(config.outbox_limit, config.announcement_limit),
+            core: Peer::new(direction, Arc::new(identity), config, rng.array(), now),
+            batch: Batch::default(),
+            charged: Load::default(),
+            waiting: VecDeque::new(),
+            input: BytesMut::new(),
+            output: VecDeque::new(),
+            written: 0,
+            frames: VecDeque::new(),
+            writing: None,
+            arriving: 0,
+            reading: true,
+            finished: false,
+            opened_at: None,
+            ended_at: None,
+            reasons: Vec::new(),
+            sent: Vec::new(),
+            acknowledged: 0,
+            received: Vec::new(),
+            unanswered: Vec::new(),
+            asked: Vec::new(),
+            heard: Vec::new(),
+            ledger: Ledger::default(),
+        }
+    }
+
+    pub(super) fn order(&mut self, now: Now, order: Order) {
+        match order {
+            Order::Send(message) => self.waiting.push_back(message),
+            Order::Announce(items) => {
+                self.outbox.announce(&items);
+            }
+            Order::Read(reading) => {
+                self.reading = reading;
+                self.pause(now);
+            }
+            Order::Close(reason) => self.core.close(reason),
+        }
+    }
+
+    pub(super) fn break_down(&mut self) {
+        self.core.close(DisconnectReason::Io(std::io::ErrorKind::ConnectionReset));
+    }
+
+    pub(super) fn may_read(&self) -> bool {
+        !self.finished && self.reading && !self.is_backlogged()
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Duration> {
+        self.core.poll_timeout().filter(|_| !self.finished)
+    }
+
+    /// One round of work, as the driver's; returns whether anything happened.
+    pub(super) fn work(
+        &mut self,
+        now: Now,
+        chunk: Option<Chunk>,
+        app: &mut impl App,
+        orders: &mut Vec<(EndId, Order)>,
+    ) -> bool {
+        if self.finished {
+            return false;
+        }
+        let due = self.core.poll_timeout().is_some_and(|due| due <= now.mono);
+        let moved = chunk.is_some() || due || self.core.closed().is_some();
+        match chunk {
+            Some(Chunk::Bytes(bytes)) => self.input.extend_from_slice(&bytes),
+            Some(Chunk::End) => self.core.close(DisconnectReason::RemoteClosed),
+            None => {}
+        }
+        self.receive(now, app, orders);
+        self.note_writing(now);
+        self.core.handle_timeout(now);
+        self.deliver(now, app, orders);
+        self.transmit(now, app, orders);
+        self.note_writing(now);
+        self.pause(now);
+        moved
+    }
+
+    /// Hands its output to the pipe, and the end if it is over.
+    pub(super) fn write(
+        &mut self,
+        now: Now,
+        pipe: &mut Pipe,
+        weather: &Weather,
+        frozen: bool,
+    ) -> bool {
+        if self.finished {
+            return false;
+        }
+        let bytes = self.output.make_contiguous();
+        let count = if frozen { 0 } else { pipe.write(now.mono, bytes, weather) };
+        self.output.drain(..count);
+        self.written += count as u64;
+        while let Some((_, _, number)) = self.frames.pop_front_if(|(end, ..)| *end <= self.written)
+        {
+            self.acknowledged += usize::from(number.is_some());
+        }
+        self.note_writing(now);
+        if self.core.closed().is_some() {
+            self.finish(now, pipe, weather);
+        }
+        count > 0
+    }
+
+    fn is_backlogged(&self) -> bool {
+        self.outbox.is_full(Source::Answer) || self.core.has_backlog()
+    }
+
+    fn receive(&mut self, now: Now, app: &mut impl App, orders: &mut Vec<(EndId, Order)>) {
+        while self.may_read() && self.core.closed().is_none() {
+            let frame = self.transport.next_frame(&mut self.input);
+            self.push_handshake();
+            match frame {
+                Ok(Some(frame)) => self.receive_frame(now, frame),
+                Ok(None) => {
+                    self.note_arriving(now);
+                    return;
+                }
+                Err(error) => self.transport_failed(error),
+            }
+            self.deliver(now, app, orders);
+        }
+    }
+
+    fn receive_frame(&mut self, now: Now, frame: Frame<Kind>) {
+        self.arriving = 0;
+        match Message::decode(frame.kind, frame.payload, self.core.version()) {
+            Ok(message) => self.core.handle_message(now, message, frame.wire_len),
+            Err(malformed) => self.core.handle_malformed(malformed),
+        }
+        self.core.poll_heard();
+    }
+
+    fn transport_failed(&mut self, error: TransportError) {
+        match error {
+            TransportError::Malformed(malformed) => self.core.handle_malformed(malformed),
+            TransportError::WrongNetworkV1 { found } => {
+                self.core.handle_malformed(Malformed::WrongMagic { found, expected: self.magic })
+            }
+            TransportError::Violation(violation) => self.core.close(violation.into()),
+            _ => self.core.close(DisconnectReason::NoCommonTransport("v2 is required")),
+        }
+    }
+
+    fn deliver(&mut self, now: Now, app: &mut impl App, orders: &mut Vec<(EndId, Order)>) {
+        while let Some(event) = self.core.poll_event() {
+            self.tell(now, &event, app, orders);
+        }
+    }
+
+    fn tell(
+        &mut self,
+        now: Now,
+        event: &Event<Bitcoin>,
+        app: &mut impl App,
+        orders: &mut Vec<(EndId, Order)>,
+    ) {
+        match event {
+            Event::PongDue(nonce) => return self.answer(&Message::pong(*nonce)),
+            Event::Established(_) => {
+                self.transport.set_max_payload(MAX_PAYLOAD);
+                self.opened_at = Some(now.mono);
+            }
+            Event::Message(message) => {
+                if let Message::Inv(items) = message {
+                    self.ledger.heard.extend(items.iter());
+                }
+                self.heard.push((now.mono, message.kind()));
+                self.received.push(message.clone());
+            }
+            Event::Unanswered(kind) => self.unanswered.push((now.mono, *kind)),
+            _ => {}
+        }
+        let first = orders.len();
+        app.on_event(self.id, event, orders);
+        for (end, order) in orders.split_off(first) {
+            match order {
+                Order::Send(message) if end == self.id => self.answer(&message),
+                order if end == self.id => self.order(now, order),
+                order => orders.push((end, order)),
+            }
+        }
+    }
+
+    fn answer(&mut self, message: &Message) {
+        self.push(message, Source::Answer, None);
+    }
+
+    fn push(&mut self, message: &Message, source: Source, number: Option<usize>) {
+        let mut scratch = Vec::new();
+        let payload = Payload::encode::<Bitcoin>(message, self.core.version(), &mut scratch);
+        let checksum = peerage_wire::checksum(payload.as_slice());
+        self.outbox.push(message.kind(), &payload, checksum, message.asks(), source, number);
+    }
+
+    /// Those who wait for room, in their order.
+    fn admit(&mut self) {
+        while self.core.remote().is_some() && !self.outbox.is_full(Source::Caller) {
+            let Some(message) = self.waiting.pop_front() else { return };
+            self.push(&message, Source::Caller, Some(self.sent.len()));
+            self.sent.push(message);
+        }
+    }
+
+    fn transmit(&mut self, now: Now, app: &mut impl App, orders: &mut Vec<(EndId, Order)>) {
+        self.push_handshake();
+        loop {
+            self.admit();
+            while self.has_room() {
+                let Some(message) = self.core.poll_transmit() else { break };
+                self.seal_own(now, &message);
+            }
+            while self.has_room() {
+                let Some(frame) = self.batch.pop() else { break };
+                self.charged.add(frame.source, frame.charge);
+                let (kind, asks, number) = (frame.kind, frame.asks, frame.receipt);
+                let mut out = Vec::new();
+                let sum = Some(frame.checksum);
+                self.transport.seal(kind, frame.payload.as_slice(), sum, &mut out);
+                self.sealed(now, kind, asks, &out, number);
+            }
+            if self.outbox.release(std::mem::take(&mut self.charged)) {
+                self.tell(now, &Event::Room, app, orders);
+            }
+            let open = self.core.remote().is_some();
+            if !self.batch.is_empty() || !open || self.outbox.is_empty() {
+                return;
+            }
+            let Taken { announcements, known } = self.outbox.take(&mut self.batch);
+            self.core.add_known(&known);
+            self.core.announce(now, &announcements);
+            self.outbox.set_waiting(self.core.announcements_waiting());
+        }
+    }
+
+    fn seal_own(&mut self, now: Now, message: &Message) {
+        if let Message::Inv(items) = message {
+            for item in items.iter() {
+                let Ledger { heard, said, wrong } = &mut self.ledger;
+                if heard.contains(&item) || !said.insert(item) {
+                    wrong.push(item);
+                }
+            }
+        }
+        let (mut payload, mut out) = (Vec::new(), Vec::new());
+        message.encode(self.core.version(), &mut payload);
+        self.transport.seal(message.kind(), &payload, None, &mut out);
+        self.sealed(now, message.kind(), message.asks(), &out, None);
+    }
+
+    fn sealed(&mut self, now: Now, kind: Kind, asks: u32, out: &[u8], number: Option<usize>) {
+        self.output.extend(out);
+        let end = self.written + self.output.len() as u64;
+        self.frames.push_back((end, out.len(), number));
+        if peerage_wire::Kind::policy(kind).expect.is_some() {
+            self.asked.push((now.mono, kind));
+        }
+        self.core.transmitted(now, kind, asks);
+    }
+
+    fn push_handshake(&mut self) {
+        let mut out = Vec::new();
+        self.transport.take_handshake(&mut out);
+        self.output.extend(&out);
+    }
+
+    /// As much as the driver seals ahead of its socket.
+    fn has_room(&self) -> bool {
+        self.core.closed().is_none() && self.transport.is_open() && self.output.len() < SEALED_AHEAD
+    }
+
+    fn note_arriving(&mut self, now: Now) {
+        let arriving = self.transport.arriving().map_or(0, |frame| frame.wire_len);
+        if arriving != self.arriving {
+            self.arriving = arriving;
+            if arriving > 0 {
+                self.core.handle_arriving(now, arriving);
+            }
+        }
+    }
+
+    fn note_writing(&mut self, now: Now) {
+        let current = self.frames.front().map(|(end, len, _)| (*end, *len));
+        if current.map(|(end, _)| end) != self.writing {
+            self.writing = current.map(|(end, _)| end);
+            self.core.set_writing(now, current.map(|(_, len)| len));
+        }
+    }
+
+    fn pause(&mut self, now: Now) {
+        let paused = match (self.reading, self.is_backlogged()) {
+            _ if self.core.remote().is_none() => None,
+            (false, _) => Some(Paused::ByHandler),
+            (true, true) => Some(Paused::ByBacklog),
+            (true, false) => None,
+        };
+        self.core.set_paused(now, paused);
+    }
+
+    /// The connection is over: last words if there are any, then the end.
+    fn finish(&mut self, now: Now, pipe: &mut Pipe, weather: &Weather) {
+        let Some(reason) = self.core.closed().cloned() else { return };
+        let farewell = self.core.poll_transmit().filter(|_| self.transport.is_open());
+        match &farewell {
+            Some(message) => self.seal_own(now, message),
+            None => self.output.clear(),
+        }
+        pipe.end(now.mono, self.output.make_contiguous(), weather);
+        self.output.clear();
+        self.outbox.close(reason.clone());
+        self.waiting.clear();
+        self.reasons.push(reason);
+        self.ended_at = Some(now.mono);
+        self.finished = true;
+    }
+}
+
+/// How many bytes the driver seals ahead of its socket.
+const SEALED_AHEAD: usize = 256 << 10;
