@@ -219,6 +219,8 @@ where
     }
 
     fn receive_frame(&mut self, now: Now, frame: Frame<P::Kind>) {
+        // The next frame that arrives slowly is another one, even if it is as long.
+        self.arriving = 0;
         self.measured.received.add(frame.kind, frame.wire_len);
         let decoded = P::Message::decode(frame.kind, frame.payload, self.core.version());
         if H::WIRE {
