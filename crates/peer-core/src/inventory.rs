@@ -45,10 +45,13 @@ impl<I: Copy + Eq + Hash> Inventory<I> {
     /// Takes the next announcement: a uniform choice of at most 1,000 waiting items, in random
     /// order, without those that the remote has come to know meanwhile.
     pub(crate) fn take(&mut self, rng: &mut Rng) -> Vec<I> {
-        let count = self.pending.len().min(MAX_ANNOUNCED);
-        rng.choose(&mut self.pending, count);
-        let rest = self.pending.split_off(count);
-        let mut batch = std::mem::replace(&mut self.pending, rest);
+        // From the end, so that what stays need not move.
+        let len = self.pending.len();
+        let stays = len.saturating_sub(MAX_ANNOUNCED);
+        for last in (stays..len).rev() {
+            self.pending.swap(last, rng.below(last + 1));
+        }
+        let mut batch = self.pending.split_off(stays);
         batch.retain(|item| self.known.insert(item));
         batch
     }

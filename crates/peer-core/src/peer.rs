@@ -37,7 +37,7 @@ pub struct Peer<P: Protocol> {
     arriving: Duration,
     remote_height: i32,
     paused_by_handler: bool,
-    heard: Option<P::Remote>,
+    heard: Option<Box<P::Remote>>,
     events: VecDeque<Event<P>>,
     transmit: VecDeque<P::Message>,
 }
@@ -259,7 +259,7 @@ impl<P: Protocol> Peer<P> {
 impl<P: Protocol> Peer<P> {
     /// What they said of themselves, once, inside the opening.
     pub fn poll_heard(&mut self) -> Option<P::Remote> {
-        self.heard.take()
+        self.heard.take().map(|heard| *heard)
     }
 
     /// The next thing to tell the application.
@@ -339,7 +339,7 @@ impl<P: Protocol> Peer<P> {
         match progress {
             Progress::More { send, heard } => {
                 if heard.is_some() {
-                    self.heard = heard;
+                    self.heard = heard.map(Box::new);
                 } else {
                     self.events.push_back(Event::Opening(message));
                 }
@@ -368,6 +368,7 @@ impl<P: Protocol> Peer<P> {
         self.timers.start(Timer::Idle, now.mono, self.config.idle_timeout);
         self.arm_ping(now);
         self.events.push_back(Event::Established(remote.clone()));
+        self.transmit.shrink_to(1);
         self.state = State::Open(remote);
     }
 

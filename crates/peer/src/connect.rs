@@ -252,7 +252,7 @@ where
         setup.budget.clone(),
     ));
     let (opened, outcome) = oneshot::channel();
-    let driver = Driver::new(Parts {
+    let driver = Box::new(Driver::new(Parts {
         direction,
         identity: setup.identity.clone(),
         config: setup.config.clone(),
@@ -264,10 +264,10 @@ where
         may_fall_back: direction == Direction::Outbound
             && dial == Dial::First
             && setup.v2 == V2::Preferred,
-    });
+    }));
     // Dropped with this future, it ends the connection.
     let peer = PeerHandle::owning(shared.clone());
-    tokio::spawn(supervise(driver.run(), shared.clone()));
+    tokio::spawn(supervise(driver, shared.clone()));
     match outcome.await {
         Ok(Ok(Opened)) => Ok(peer),
         Ok(Err(error)) => Err(error),

@@ -113,7 +113,7 @@ where
     }
 
     /// Runs until the connection ends.
-    pub(crate) async fn run(mut self) -> DisconnectReason {
+    pub(crate) async fn run(&mut self) -> DisconnectReason {
         self.link.push_handshake();
         let mut may_handle = true;
         loop {
@@ -437,7 +437,7 @@ where
     }
 
     /// Says what is left to say, tells the handler and whoever still waits for the opening.
-    async fn finish(mut self, reason: DisconnectReason) -> DisconnectReason {
+    async fn finish(&mut self, reason: DisconnectReason) -> DisconnectReason {
         let now = self.shared.clock.now();
         self.shared.shut(&reason);
         if self.link.transport.is_open() {

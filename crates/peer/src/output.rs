@@ -62,13 +62,18 @@ impl Output {
 
     /// Appends what `fill` puts into the buffer; returns its result.
     pub(crate) fn append<T>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        let (mut buffer, start) = match self.segments.pop_back() {
+        let (mut buffer, mut start) = match self.segments.pop_back() {
             Some(Segment::Copied(buffer, start)) => (buffer, start),
             shared => {
                 self.segments.extend(shared);
                 (buffers::take_write(), 0)
             }
         };
+        // What is written must not pile up before what is not, in an output that never runs empty.
+        if start > 0 && start >= buffer.len() - start {
+            buffer.drain(..start);
+            start = 0;
+        }
         let before = buffer.len();
         let result = fill(&mut buffer);
         self.len += buffer.len() - before;

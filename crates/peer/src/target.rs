@@ -59,7 +59,16 @@ impl FromStr for Target {
         }
         let invalid = || InvalidTarget(text.to_owned());
         let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
-        let port = port.parse().map_err(|_| invalid())?;
+        // Digits only: numbers may otherwise begin with a sign.
+        let port = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let port = port.and_then(|port| port.parse().ok()).ok_or_else(invalid)?;
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return if ip.is_ipv4() {
+                Ok(Self::Address((ip, port).into()))
+            } else {
+                Err(invalid())
+            };
+        }
         let sound = !host.is_empty()
             && host.len() <= 255
             && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));

@@ -35,7 +35,8 @@ pub(crate) struct Memory {
 
 #[derive(Debug, Default)]
 struct Remembered {
-    addresses: Option<(Known, Rng)>,
+    /// Most connections never push addresses.
+    addresses: Option<Box<(Known, Rng)>>,
     requests: HashMap<Kind, Request>,
     wishes: Wishes,
 }
@@ -168,7 +169,7 @@ impl Remembered {
             let mut seed = [0; 32];
             getrandom::fill(&mut seed).expect("the operating system has randomness");
             let mut rng = Rng::from_seed(seed);
-            (Known::new(rng.next_u64(), rng.next_u64()), rng)
+            Box::new((Known::new(rng.next_u64(), rng.next_u64()), rng))
         })
     }
 }

@@ -90,6 +90,9 @@ impl Body for Reject {
         let mut reader = Reader::new(&payload);
         let name = reader.bytes("bytes of command", 12)?;
         let mut padded = [0; 12];
+        if name.contains(&0) {
+            return Err(Malformed::BadCommand); // its length tells where it ends, no padding
+        }
         padded[..name.len()].copy_from_slice(name);
         let command = Command::from_bytes(padded)?;
         let code = RejectCode(reader.u8()?);

@@ -263,7 +263,9 @@ impl FromStr for PeerAddress {
             return Ok(socket.into());
         }
         let (host, port) = text.rsplit_once(':').ok_or(ParseAddressError)?;
-        let port = port.parse().map_err(|_| ParseAddressError)?;
+        // Digits only: numbers may otherwise begin with a sign.
+        let port = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let port = port.and_then(|port| port.parse().ok()).ok_or(ParseAddressError)?;
         match host.parse()? {
             NetworkAddress::Ipv6(_) => Err(ParseAddressError), // brackets are missing
             address => Ok(Self::new(Services::NONE, address, port)),

@@ -1,6 +1,7 @@
 //! Inventory entries: what `inv`, `getdata` and `notfound` name a block or a transaction with.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use bitcoin::hashes::Hash as _;
 use bitcoin::p2p::message_blockdata::Inventory;
@@ -88,12 +89,19 @@ impl fmt::Debug for InventoryType {
 /// assert_eq!(item.kind, InventoryType::WITNESS_TX);
 /// assert!(item.kind.is_tx());
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InventoryItem {
     /// What the hash is of.
     pub kind: InventoryType,
     /// The hash, in the order of the wire: displayed, it is reversed.
     pub hash: [u8; 32],
+}
+
+impl Hash for InventoryItem {
+    /// In one piece: it is hashed for every item that is announced to or by anybody.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.to_bytes());
+    }
 }
 
 impl InventoryItem {
