@@ -112,14 +112,15 @@ impl Known {
     /// Puts an item in; returns whether it was not there.
     pub fn insert<I: Hash>(&mut self, item: &I) -> bool {
         let fingerprint = self.fingerprint(item);
-        if self.young.contains(fingerprint) {
-            return false;
+        match self.young.insert(fingerprint) {
+            Insert::Present => return false,
+            Insert::Done => {}
+            Insert::Full => {
+                std::mem::swap(&mut self.young, &mut self.old);
+                self.young.clear();
+                self.young.insert(fingerprint);
+            }
         }
-        if self.young.len == GENERATION {
-            std::mem::swap(&mut self.young, &mut self.old);
-            self.young.clear();
-        }
-        self.young.insert(fingerprint);
         !self.old.contains(fingerprint)
     }
 
@@ -143,6 +144,13 @@ struct Generation {
     len: usize,
 }
 
+/// What became of a fingerprint.
+enum Insert {
+    Present,
+    Done,
+    Full,
+}
+
 impl Generation {
     const SLOTS: usize = GENERATION * 2;
 
@@ -164,13 +172,20 @@ impl Generation {
         self.len > 0 && self.slots[self.slot(fingerprint)] == fingerprint
     }
 
-    fn insert(&mut self, fingerprint: u64) {
+    fn insert(&mut self, fingerprint: u64) -> Insert {
         if self.slots.is_empty() {
             self.slots = vec![0; Self::SLOTS];
         }
         let slot = self.slot(fingerprint);
+        if self.slots[slot] != 0 {
+            return Insert::Present;
+        }
+        if self.len == GENERATION {
+            return Insert::Full;
+        }
         self.slots[slot] = fingerprint;
         self.len += 1;
+        Insert::Done
     }
 
     fn clear(&mut self) {

@@ -44,6 +44,8 @@ pub(crate) struct Driver<P: Protocol, S, H> {
     handler: H,
     peer: PeerHandle<P>,
     shared: Arc<Shared<P>>,
+    /// The end of the last round.
+    now: Now,
     timer: Pin<Box<Sleep>>,
     armed: Option<Duration>,
     batch: Batch<P, ReceiptSender>,
@@ -96,6 +98,7 @@ where
             handler,
             peer: PeerHandle::internal(shared.clone()),
             shared,
+            now,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed: None,
             batch: Batch::default(),
@@ -120,7 +123,7 @@ where
             let backlog = self.round(may_handle);
             // A failure to write shows in the wait below, behind what can still be read.
             let _ = poll_fn(|cx| Poll::Ready(self.link.poll_write(cx))).await;
-            self.measure();
+            self.measure(self.now);
             if let Some(reason) = self.core.closed().cloned() {
                 return self.finish(reason).await;
             }
@@ -178,6 +181,7 @@ where
     /// While our handler runs we do not read, so its time is no reason to blame the remote.
     fn excuse_handler(&mut self, began: Now) {
         let now = self.shared.clock.now();
+        self.now = now;
         if now.mono - began.mono > HANDLER_TIME {
             self.core.set_paused(began, Some(Paused::ByHandler));
             self.core.set_paused(now, self.paused);
@@ -277,8 +281,9 @@ where
         let checksums = matches!(transport, Some(Negotiated::V1 { .. }));
         self.shared.agree(Agreed { remote, checksums });
         self.measured.transport = transport;
-        self.measured.opening_took = self.shared.clock.now().mono;
-        self.measure();
+        let now = self.shared.clock.now();
+        self.measured.opening_took = now.mono;
+        self.measure(now);
         if let Some(opened) = self.opened.take() {
             // Whoever gave up waiting has dropped its handle as well, which ends the connection.
             let _ = opened.send(Ok(Opened));
@@ -398,14 +403,13 @@ where
         }
     }
 
-    fn measure(&mut self) {
+    fn measure(&mut self, now: Now) {
         let (received, sent) = (self.link.received(), self.link.sent());
         let heard = received != self.measured.bytes_received;
         let said = sent != self.measured.bytes_sent;
         if !heard && !said {
             return;
         }
-        let now = self.shared.clock.now();
         self.measured.bytes_received = received;
         self.measured.bytes_sent = sent;
         if heard {
@@ -452,7 +456,7 @@ where
         }
         self.handler.handle(&self.peer, Event::Disconnected(reason.clone()));
         self.handler.flush(0);
-        self.measure();
+        self.measure(now);
         reason
     }
 

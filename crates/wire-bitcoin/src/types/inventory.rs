@@ -98,9 +98,13 @@ pub struct InventoryItem {
 }
 
 impl Hash for InventoryItem {
-    /// In one piece: it is hashed for every item that is announced to or by anybody.
+    /// As four integers, the type folded into the first: it is hashed for every item that is
+    /// announced to or by anybody.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.to_bytes());
+        let mut kind = u64::from(self.kind.0).rotate_right(16);
+        for word in self.hash.as_chunks::<8>().0 {
+            state.write_u64(u64::from_le_bytes(*word) ^ std::mem::take(&mut kind));
+        }
     }
 }
 
