@@ -27,6 +27,10 @@ pub struct Config {
     /// How long we ourselves may have stopped reading before the connection ends with a local
     /// reason. 10 min: longer, and the remote gives us up anyway.
     pub local_patience: Duration,
+    /// How long a frame above 64 KiB may wait for memory that other connections hold before its own
+    /// connection ends with a local reason. 60 s: connections that each hold some and wait for more
+    /// would otherwise keep each other waiting.
+    pub memory_patience: Duration,
     /// Mean time between announcements to an inbound peer (a Poisson process, so that arrival times
     /// tell nothing of origins). 5 s, as Core; zero announces at once.
     pub trickle_inbound: Duration,
@@ -59,6 +63,7 @@ impl Default for Config {
             write_timeout: Duration::from_secs(60),
             slowest_rate: 10_000,
             local_patience: Duration::from_secs(600),
+            memory_patience: Duration::from_secs(60),
             trickle_inbound: Duration::from_secs(5),
             trickle_outbound: Duration::from_secs(2),
             stall_detection: true,

@@ -72,6 +72,9 @@ pub enum Local {
     /// Our side did not read for longer than its patience.
     #[error("our side had not read for too long")]
     NotReading,
+    /// Other connections held the memory that a large frame needed, for too long.
+    #[error("there was no memory for a large frame for too long")]
+    NoMemory,
     /// The runtime ended.
     #[error("the runtime ended")]
     RuntimeEnded,

@@ -36,7 +36,7 @@ pub struct Peer<P: Protocol> {
     /// What the frame that is arriving may take beyond the idle timeout.
     arriving: Duration,
     remote_height: i32,
-    paused_by_handler: bool,
+    paused: Option<Paused>,
     heard: Option<Box<P::Remote>>,
     events: VecDeque<Event<P>>,
     transmit: VecDeque<P::Message>,
@@ -54,8 +54,10 @@ enum State<P: Protocol> {
 pub enum Paused {
     /// Our handler takes no more events.
     ByHandler,
-    /// Our outbox is full, or memory is short.
+    /// Our answers fill the outbox.
     ByBacklog,
+    /// Other connections hold the memory that a large frame needs.
+    ByShortage,
 }
 
 /// Inputs.
@@ -89,7 +91,7 @@ impl<P: Protocol> Peer<P> {
             last_message: now.mono,
             arriving: Duration::ZERO,
             remote_height: 0,
-            paused_by_handler: false,
+            paused: None,
             heard: None,
             events: VecDeque::new(),
             transmit: send.into(),
@@ -148,10 +150,12 @@ impl<P: Protocol> Peer<P> {
                 Timer::Ping => self.ping(now),
                 Timer::Trickle => self.trickle(now),
                 Timer::Write => self.end(
-                    DisconnectReason::WriteStalled { while_not_reading: self.paused_by_handler },
+                    DisconnectReason::WriteStalled {
+                        while_not_reading: self.paused == Some(Paused::ByHandler),
+                    },
                     None,
                 ),
-                Timer::Patience => self.end(Local::NotReading.into(), None),
+                Timer::Patience => self.end(self.out_of_patience().into(), None),
             }
         }
     }
@@ -223,10 +227,15 @@ impl<P: Protocol> Peer<P> {
         if self.closed().is_some() {
             return;
         }
-        self.paused_by_handler = paused == Some(Paused::ByHandler);
-        if paused.is_some() && !self.timers.is_paused() {
+        let before = std::mem::replace(&mut self.paused, paused);
+        if let Some(paused) = paused.filter(|paused| Some(*paused) != before) {
             self.timers.pause(now.mono);
-            self.timers.start(Timer::Patience, now.mono, self.config.local_patience);
+            let began = self.timers.blaming_clock(now.mono);
+            let (began, patience) = match paused {
+                Paused::ByHandler | Paused::ByBacklog => (began, self.config.local_patience),
+                Paused::ByShortage => (now.mono, self.config.memory_patience),
+            };
+            self.timers.start(Timer::Patience, began, patience);
         } else if paused.is_none() && self.timers.is_paused() {
             self.timers.stop(Timer::Patience);
             let length = self.timers.resume(now.mono);
@@ -418,6 +427,13 @@ impl<P: Protocol> Peer<P> {
             }
         }
         true
+    }
+
+    const fn out_of_patience(&self) -> Local {
+        match self.paused {
+            Some(Paused::ByShortage) => Local::NoMemory,
+            _ => Local::NotReading,
+        }
     }
 
     fn check_idle(&mut self, now: Now) {

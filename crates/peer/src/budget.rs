@@ -2,7 +2,9 @@
 //!
 //! Assembly of large frames (what is above 64 KiB a connection) and outboxes count. At the bound,
 //! connections that would need more stop reading, and callers are told that an outbox is full,
-//! unless it is empty: each connection can always receive small messages and send one.
+//! unless it is empty: each connection can always receive small messages and send one. Whoever has
+//! waited for memory for a minute is let go, so that connections which each hold some and want more
+//! do not keep each other waiting.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -10,8 +10,12 @@ use bytes::BytesMut;
 /// The size of a read buffer, in bytes: one read takes at most this much.
 pub(crate) const READ_BUFFER: usize = 64 << 10;
 
-/// Buffers larger than this are freed, not kept.
-const KEEP_UP_TO: usize = 512 << 10;
+/// Read buffers larger than this are freed, not kept: what a connection holds above 64 KiB must come
+/// out of its budget.
+const KEEP_READ: usize = READ_BUFFER + (4 << 10);
+
+/// Write buffers larger than this are freed, not kept.
+const KEEP_WRITE: usize = 512 << 10;
 
 /// How many buffers of each kind a thread keeps.
 const KEEP: usize = 4;
@@ -35,7 +39,7 @@ pub(crate) fn take_read() -> BytesMut {
 /// Puts a read buffer back, unless somebody still holds a slice of it.
 pub(crate) fn put_read(mut buffer: BytesMut) {
     buffer.clear();
-    if buffer.try_reclaim(READ_BUFFER) && buffer.capacity() <= KEEP_UP_TO {
+    if buffer.try_reclaim(READ_BUFFER) && buffer.capacity() <= KEEP_READ {
         POOL.with_borrow_mut(|pool| {
             if pool.read.len() < KEEP {
                 pool.read.push(buffer);
@@ -51,7 +55,7 @@ pub(crate) fn take_write() -> Vec<u8> {
 
 /// Puts a write buffer back.
 pub(crate) fn put_write(mut buffer: Vec<u8>) {
-    if buffer.capacity() <= KEEP_UP_TO {
+    if buffer.capacity() <= KEEP_WRITE {
         buffer.clear();
         POOL.with_borrow_mut(|pool| {
             if pool.write.len() < KEEP {

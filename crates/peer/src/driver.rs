@@ -182,9 +182,9 @@ where
     fn excuse_handler(&mut self, began: Now) {
         let now = self.shared.clock.now();
         self.now = now;
-        if now.mono - began.mono > HANDLER_TIME {
+        if now.mono - began.mono > HANDLER_TIME && self.paused.is_none() {
             self.core.set_paused(began, Some(Paused::ByHandler));
-            self.core.set_paused(now, self.paused);
+            self.core.set_paused(now, None);
         }
     }
 
@@ -371,11 +371,12 @@ where
     /// Whether frames may be handled now; tells the core when that changes.
     fn may_handle(&mut self, ready: bool) -> bool {
         let backlogged = self.is_backlogged();
-        let paused = match (ready, backlogged || self.link.is_short_of_memory()) {
+        let paused = match (ready, backlogged, self.link.is_short_of_memory()) {
             _ if self.core.remote().is_none() => None,
-            (false, _) => Some(Paused::ByHandler),
-            (true, true) => Some(Paused::ByBacklog),
-            (true, false) => None,
+            (false, _, _) => Some(Paused::ByHandler),
+            (true, true, _) => Some(Paused::ByBacklog),
+            (true, false, true) => Some(Paused::ByShortage),
+            (true, false, false) => None,
         };
         if paused != self.paused {
             self.paused = paused;

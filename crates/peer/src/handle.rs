@@ -132,7 +132,11 @@ impl<P: Protocol> PeerHandle<P> {
 
     fn receipt(&self, written: oneshot::Receiver<()>) -> Receipt {
         let shared = self.shared.clone();
-        Receipt { id: self.id(), written, ended: Box::pin(async move { shared.ended().await }) }
+        Receipt {
+            id: self.id(),
+            written: Some(written),
+            ended: Box::pin(async move { shared.ended().await }),
+        }
     }
 }
 

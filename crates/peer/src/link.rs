@@ -18,6 +18,9 @@ use crate::buffers::{self, READ_BUFFER};
 use crate::output::Output;
 use crate::shared::ReceiptSender;
 
+/// The least room that a read is given, in bytes.
+const SMALL_READ: usize = 4 << 10;
+
 /// What is left of a read is moved out of its 64 KiB buffer when the connection has to wait.
 const STASH_BELOW: usize = READ_BUFFER / 2;
 
@@ -235,7 +238,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, K: Kind> Link<S, K> {
             }
         }
         if self.input.capacity() == have {
-            self.input.reserve(READ_BUFFER);
+            // No more than a read buffer in all, so that its own memory can be used again.
+            self.input.reserve(READ_BUFFER.saturating_sub(have).max(SMALL_READ));
         }
         Poll::Ready(())
     }

@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 #[must_use = "a receipt does nothing unless awaited"]
 pub struct Receipt {
     pub(crate) id: PeerId,
-    pub(crate) written: oneshot::Receiver<()>,
+    /// `None` when the frame was dropped unwritten: a channel that has spoken is not asked again.
+    pub(crate) written: Option<oneshot::Receiver<()>>,
     pub(crate) ended: Pin<Box<dyn Future<Output = DisconnectReason> + Send + Sync>>,
 }
 
@@ -20,10 +21,13 @@ impl Future for Receipt {
     type Output = Result<(), DisconnectReason>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Ok(()) = std::task::ready!(Pin::new(&mut self.written).poll(cx)) {
-            return Poll::Ready(Ok(()));
+        if let Some(written) = &mut self.written {
+            if let Ok(()) = std::task::ready!(Pin::new(written).poll(cx)) {
+                return Poll::Ready(Ok(()));
+            }
+            self.written = None;
         }
-        // The frame was dropped unwritten, which happens only when the connection ends.
+        // Frames are dropped only when the connection ends.
         self.ended.as_mut().poll(cx).map(Err)
     }
 }

@@ -291,8 +291,11 @@ fn claim(len: usize) -> Vec<u8> {
 }
 
 /// Two connections that share 256 KiB, the first of which holds all of it.
-async fn short_of_memory() -> (Config, (End, world::Remote), (End, world::Remote)) {
+async fn short_of_memory(
+    patience: Duration,
+) -> (Config, (End, world::Remote), (End, world::Remote)) {
     let mut config = config(V2::Off);
+    config.engine.memory_patience = patience;
     config.budget = Budget::new(256 << 10);
     let (greedy, mut first) = scripted(&config, version(70_016)).await;
     first.say_bytes(&claim(4_000_000)).await;
@@ -305,7 +308,8 @@ async fn short_of_memory() -> (Config, (End, world::Remote), (End, world::Remote
 
 #[tokio::test(start_paused = true)]
 async fn a_shared_budget_bounds_what_is_assembled_and_small_messages_pass() {
-    let (config, (greedy, first), (mut end, mut remote)) = short_of_memory().await;
+    let (config, (greedy, first), (mut end, mut remote)) =
+        short_of_memory(Duration::from_secs(60)).await;
     // Small ones always pass, both ways.
     remote.say(&Message::GetAddr).await;
     assert_eq!(end.message().await, Message::GetAddr);
@@ -334,7 +338,8 @@ async fn a_shared_budget_bounds_what_is_assembled_and_small_messages_pass() {
 
 #[tokio::test(start_paused = true)]
 async fn no_remote_is_blamed_while_memory_is_short() {
-    let (_config, (greedy, mut first), (mut end, mut remote)) = short_of_memory().await;
+    let (_config, (greedy, mut first), (mut end, mut remote)) =
+        short_of_memory(Duration::from_secs(600)).await;
     let large = Message::Block(block(200_000));
     remote.set_patience(Duration::MAX);
     let say = async {
@@ -351,6 +356,25 @@ async fn no_remote_is_blamed_while_memory_is_short() {
         drop((greedy, first));
         assert_eq!(end.message().await, large);
         end
+    };
+    tokio::join!(say, hear);
+}
+
+/// The first holds all memory and wants more, the second wants some: neither would ever get it.
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_memory_does_not_wait_for_ever() {
+    let (_config, (greedy, _first), (mut end, mut remote)) =
+        short_of_memory(Duration::from_secs(60)).await;
+    let large = Message::Block(block(200_000));
+    remote.set_patience(Duration::MAX);
+    let start = Instant::now();
+    let say = remote.say(&large);
+    let hear = async {
+        let reason = greedy.peer.closed().await;
+        assert_eq!(reason, DisconnectReason::Local(peerage::bitcoin::Local::NoMemory));
+        assert_eq!(reason.fault(), peerage::bitcoin::Fault::Local);
+        assert!((59..=60).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+        assert_eq!(end.message().await, large, "what it held goes to who waits");
     };
     tokio::join!(say, hear);
 }

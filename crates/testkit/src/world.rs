@@ -51,6 +51,8 @@ struct Link {
     pipes: [Pipe; 2],
     weather: Weather,
     frozen: bool,
+    /// Something was done to it, so that it must work although nothing is due.
+    touched: bool,
 }
 
 /// One side of a link: what it says of itself, its bounds and its transport.
@@ -194,7 +196,7 @@ impl World {
         };
         let ends = [end(Direction::Outbound, 0, dialler), end(Direction::Inbound, 1, dialled)];
         let pipes = [Pipe::default(), Pipe::default()];
-        self.links.push(Link { ends, pipes, weather, frozen: false });
+        self.links.push(Link { ends, pipes, weather, frozen: false, touched: true });
         id
     }
 
@@ -217,13 +219,22 @@ impl World {
         &self.links[id.link.0].ends[id.side]
     }
 
+    /// How many bytes are on their way to this end, or wait to be read by it.
+    ///
+    /// # Panics
+    /// If it is another world's.
+    #[must_use]
+    pub fn under_way(&self, to: EndId) -> usize {
+        self.links[to.link.0].pipes[to.side].bytes()
+    }
+
     /// Tells an end what to do.
     ///
     /// # Panics
     /// If it is another world's.
     pub fn order(&mut self, id: EndId, order: Order) {
         let now = self.clock.now();
-        self.links[id.link.0].ends[id.side].order(now, order);
+        self.touch(id.link).ends[id.side].order(now, order);
     }
 }
 
@@ -235,17 +246,17 @@ impl World {
     /// # Panics
     /// If it is another world's, as all of these.
     pub fn freeze(&mut self, link: LinkId, frozen: bool) {
-        self.links[link.0].frozen = frozen;
+        self.touch(link).frozen = frozen;
     }
 
     /// Changes the weather for what is not under way yet.
     pub fn set_weather(&mut self, link: LinkId, weather: Weather) {
-        self.links[link.0].weather = weather;
+        self.touch(link).weather = weather;
     }
 
     /// The link breaks: both ends learn it at once, and what was under way is lost.
     pub fn reset(&mut self, link: LinkId) {
-        let link = &mut self.links[link.0];
+        let link = self.touch(link);
         for (end, pipe) in link.ends.iter_mut().zip(&mut link.pipes) {
             pipe.close();
             end.break_down();
@@ -254,7 +265,13 @@ impl World {
 
     /// One bit of the next byte that this end reads will be wrong.
     pub fn corrupt(&mut self, id: EndId) {
-        self.links[id.link.0].pipes[id.side].flip();
+        self.touch(id.link).pipes[id.side].flip();
+    }
+
+    fn touch(&mut self, link: LinkId) -> &mut Link {
+        let link = &mut self.links[link.0];
+        link.touched = true;
+        link
     }
 
     /// Somebody sets the wall clock, in seconds.
@@ -306,8 +323,10 @@ impl World {
         for _ in 0..MAX_ROUNDS {
             let mut moved = false;
             let mut orders = Vec::new();
-            for link in &mut self.links {
-                moved |= link.work(now, &mut self.rng, &mut self.digest, app, &mut orders);
+            for link in self.links.iter_mut().filter(|link| link.has_work(now)) {
+                while link.work(now, &mut self.rng, &mut self.digest, app, &mut orders) {
+                    moved = true;
+                }
             }
             moved |= !orders.is_empty();
             for (id, order) in orders {
@@ -325,6 +344,10 @@ impl World {
 const MAX_ROUNDS: usize = 100_000;
 
 impl Link {
+    fn has_work(&self, now: Now) -> bool {
+        self.touched || self.next().any(|due| due <= now.mono)
+    }
+
     /// One round; returns whether anything happened.
     fn work(
         &mut self,
@@ -334,7 +357,8 @@ impl Link {
         app: &mut impl App,
         orders: &mut Vec<(EndId, Order)>,
     ) -> bool {
-        let Self { ends, pipes, weather, frozen } = self;
+        let Self { ends, pipes, weather, frozen, touched } = self;
+        *touched = false;
         let mut moved = false;
         for side in 0..2 {
             let chunk = match ends[side].may_read() && !*frozen {
@@ -348,6 +372,10 @@ impl Link {
             }
             moved |= ends[side].work(now, chunk, app, orders);
             moved |= ends[side].write(now, &mut pipes[1 - side], weather, *frozen);
+            if ends[side].is_finished() {
+                // What is still written to it disappears, so that its writer reads of the end.
+                pipes[side].close();
+            }
         }
         moved
     }

@@ -1,5 +1,7 @@
 //! One end of a link: an engine, its transport and its outbox, driven as the tokio driver does it.
 
+mod view;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,105 +68,6 @@ struct Ledger {
     wrong: Vec<InventoryItem>,
 }
 
-/// For tests.
-impl End {
-    /// Which one it is.
-    #[must_use]
-    pub const fn id(&self) -> EndId {
-        self.id
-    }
-
-    /// The engine.
-    #[must_use]
-    pub const fn core(&self) -> &Peer<Bitcoin> {
-        &self.core
-    }
-
-    /// What was negotiated, and more.
-    #[must_use]
-    pub const fn transport(&self) -> &Transport<Kind> {
-        &self.transport
-    }
-
-    /// When its opening was done.
-    #[must_use]
-    pub const fn opened_at(&self) -> Option<Duration> {
-        self.opened_at
-    }
-
-    /// When and why it has ended.
-    #[must_use]
-    pub fn ended(&self) -> Option<(Duration, &DisconnectReason)> {
-        self.ended_at.zip(self.core.closed())
-    }
-
-    /// All reasons that were told; one at most.
-    #[must_use]
-    pub fn reasons(&self) -> &[DisconnectReason] {
-        &self.reasons
-    }
-
-    /// The messages of callers (not answers) that entered the outbox, in their order.
-    #[must_use]
-    pub fn sent(&self) -> &[Message] {
-        &self.sent
-    }
-
-    /// How many of these were written whole: what a receipt tells.
-    #[must_use]
-    pub const fn acknowledged(&self) -> usize {
-        self.acknowledged
-    }
-
-    /// All messages after the opening, in their order.
-    #[must_use]
-    pub fn received(&self) -> &[Message] {
-        &self.received
-    }
-
-    /// Requests that were given up, with the moment.
-    #[must_use]
-    pub fn unanswered(&self) -> &[(Duration, Kind)] {
-        &self.unanswered
-    }
-
-    /// Requests that were sealed, with the moment.
-    #[must_use]
-    pub fn asked(&self) -> &[(Duration, Kind)] {
-        &self.asked
-    }
-
-    /// The kinds of what was received, with the moment.
-    #[must_use]
-    pub fn heard(&self) -> &[(Duration, Kind)] {
-        &self.heard
-    }
-
-    /// The items that it has announced to the other end.
-    #[must_use]
-    pub const fn announced(&self) -> &HashSet<InventoryItem> {
-        &self.ledger.said
-    }
-
-    /// The items that the other end has announced to it.
-    #[must_use]
-    pub const fn learned(&self) -> &HashSet<InventoryItem> {
-        &self.ledger.heard
-    }
-
-    /// Items that it announced although the other end had announced them, or a second time.
-    #[must_use]
-    pub fn announced_in_vain(&self) -> &[InventoryItem] {
-        &self.ledger.wrong
-    }
-
-    /// Whether everything that it was told to send has been taken by the link.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.outbox.held() == 0 && self.output.is_empty()
-    }
-}
-
 /// For the world.
 impl End {
     pub(super) fn new(part: Part, rng: &mut Rng, now: Now) -> Self {
@@ -219,6 +122,10 @@ impl End {
         self.core.close(DisconnectReason::Io(std::io::ErrorKind::ConnectionReset));
     }
 
+    pub(super) const fn is_finished(&self) -> bool {
+        self.finished
+    }
+
     pub(super) fn may_read(&self) -> bool {
         !self.finished && self.reading && !self.is_backlogged()
     }
@@ -270,9 +177,9 @@ impl End {
         let count = if frozen { 0 } else { pipe.write(now.mono, bytes, weather) };
         self.output.drain(..count);
         self.written += count as u64;
-        while let Some((_, _, number)) = self.frames.pop_front_if(|(end, ..)| *end <= self.written)
-        {
+        while let Some((_, _, number)) = self.frames.front().filter(|it| it.0 <= self.written) {
             self.acknowledged += usize::from(number.is_some());
+            self.frames.pop_front();
         }
         self.note_writing(now);
         if self.core.closed().is_some() {
@@ -431,7 +338,7 @@ impl End {
         self.output.extend(out);
         let end = self.written + self.output.len() as u64;
         self.frames.push_back((end, out.len(), number));
-        if peerage_wire::Kind::policy(kind).expect.is_some() {
+        if asks > 0 && peerage_wire::Kind::policy(kind).expect.is_some() {
             self.asked.push((now.mono, kind));
         }
         self.core.transmitted(now, kind, asks);

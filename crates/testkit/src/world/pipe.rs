@@ -119,6 +119,10 @@ impl Pipe {
         (!chunk.is_empty()).then_some(Chunk::Bytes(chunk))
     }
 
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// When the next bytes arrive.
     pub(super) fn next(&self) -> Option<Duration> {
         self.pieces.front().map(|piece| piece.at)
