@@ -1,0 +1,19 @@
+//! The targets.
+
+mod addresses;
+mod differential_bitcoin;
+mod frame_v1;
+mod message;
+mod peer_inputs;
+mod socks;
+mod v2;
+mod views;
+
+pub use addresses::addresses;
+pub use differential_bitcoin::differential_bitcoin;
+pub use frame_v1::frame_v1;
+pub use message::message;
+pub use peer_inputs::peer_inputs;
+pub use socks::socks;
+pub use v2::{v2_initiator, v2_raw, v2_responder};
+pub use views::views;
