@@ -1,0 +1,338 @@
+#!/usr/bin/env python3
+"""Writes BENCHMARKS.md from the figures that benches/run has collected.
+
+usage: table.py FIGURES.jsonl [--rounds N]
+
+A ratio is taken within each round and then the median of the rounds, so that
+what changes on a machine from minute to minute changes both of its sides.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import datetime, timezone
+from statistics import median
+
+MIB = 1 << 20
+BLOCK = 1_381_836
+
+
+class Figures:
+    """Rows by implementation, case, transport and metric, then by round."""
+
+    def __init__(self, lines):
+        self.rows = {}
+        for line in lines:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue  # half a line of a program that was stopped
+            key = row["impl"], row["case"], row["transport"], row["metric"]
+            self.rows.setdefault(key, {})[row.get("round", 1)] = row
+
+    def rounds(self, impl, case, transport, metric="rate"):
+        found = self.rows.get((impl, case, transport, metric))
+        if found is None and impl == "limit":
+            # What needs no encryption has one limit for both transports.
+            if case.startswith(("idle", "fanout")):
+                found = self.rows.get((impl, case, "v1", metric))
+        return found or {}
+
+    def value(self, *key, field="value"):
+        values = [row[field] for row in self.rounds(*key).values() if field in row]
+        return median(values) if values else None
+
+    def ratio(self, case, transport, metric, other, mine="ours"):
+        ours = self.rounds(mine, case, transport, metric)
+        theirs = self.rounds(other, case, transport, metric)
+        both = [
+            ours[r]["value"] / theirs[r]["value"] for r in ours if r in theirs and theirs[r]["value"]
+        ]
+        return median(both) if both else None
+
+
+class Goal:
+    """A bound on one of the columns: its text, and whether it is reached."""
+
+    def __init__(self, text, check):
+        self.text, self.check = text, check
+
+
+def of_limit(share):
+    return Goal(f"≥ {share} of limit", lambda row: at_least(row["of_limit"], share))
+
+
+def at_least(value, bound):
+    return None if value is None else value >= bound
+
+
+def at_most(value, bound):
+    return None if value is None else value <= bound
+
+
+def value_at_most(bound, text):
+    return Goal(text, lambda row: at_most(row["value"], bound))
+
+
+def both(first, second):
+    def check(row):
+        results = first.check(row), second.check(row)
+        return None if None in results else all(results)
+
+    return Goal(f"{first.text}, {second.text}", check)
+
+
+def of_announcing():
+    rate = Goal("≥ 6 M/s", lambda row: at_least(row["value"], 6e6))
+    btcd = Goal("≥ 5 × btcd", lambda row: at_least(row["of_btcd"], 5))
+    rate_only = Goal("≥ 6 M/s", rate.check)
+    return {"v1": both(rate, btcd), "v2": rate_only}
+
+
+def allocations_at_most(bound):
+    return Goal(f"≤ {bound} allocations", lambda row: at_most(row["allocs"], bound))
+
+
+def speed_rows():
+    """Title, case and, for each transport, the goal."""
+    both_ways = lambda goal: {"v1": goal, "v2": goal}
+    rows = [
+        ("opening, one after another", "opening/sequential", {"v1": of_limit(0.8), "v2": of_limit(0.75)}),
+        ("opening, 64 at once", "opening/64-at-once", {"v1": of_limit(0.7), "v2": of_limit(0.75)}),
+        ("ping round trips, listener", "ping", both_ways(of_limit(0.8))),
+        ("ping round trips, event stream", "ping/stream", both_ways(None)),
+    ]
+    names = {
+        "inv": ("inv of one entry", 0.6),
+        "tx": ("tx of 250 B", 0.6),
+        "block": ("block of 1.38 MB", 0.83),
+        "headers": ("headers(2000)", 0.8),
+        "addr": ("addr(1000)", 0.8),
+    }
+    for name, (title, share) in names.items():
+        rows.append((f"{title}, one way", f"flood/{name}", both_ways(of_limit(share))))
+    ready_made = {"v1": of_limit(0.66), "v2": None}
+    rows += [
+        ("100,000 ready-made inv entries to 100 peers", "fanout/ready-made", ready_made),
+        ("100,000 announcements to 100 peers, filter and trickle", "fanout/announce", of_announcing()),
+        ("one block to 100 peers", "fanout/block", both_ways(None)),
+    ]
+    return rows
+
+
+def receive_goals():
+    """Case of the receive path and its goal, both for v1."""
+    return {
+        "receive/block": both(value_at_most(850_000, "≤ 0.85 ms"), allocations_at_most(2)),
+        "receive/inv(50000)": value_at_most(1_100_000, "≤ 1.1 ms"),
+        "receive/tx": value_at_most(300, "≤ 300 ns"),
+    }
+
+
+def short(value):
+    """Three significant digits, with a unit prefix."""
+    if value is None:
+        return "–"
+    for factor, prefix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= factor:
+            return f"{value / factor:.3g}{prefix}"
+    return f"{value:.3g}"
+
+
+def plain(value):
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def verdict(goal, row):
+    if goal is None:
+        return "–", "–"
+    reached = goal.check(row)
+    return goal.text, {True: "yes", False: "**no**", None: "not measured"}[reached]
+
+
+def print_table(head, rows):
+    print("| " + " | ".join(head) + " |")
+    print("|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print()
+
+
+def print_speed(figures):
+    print("## Speed, both ends in one process\n")
+    head = "case|transport|ours|btcd|limit|× btcd|of limit|CPU µs/op: ours|btcd|limit|allocations/op: ours|btcd|goal|reached"
+    rows = []
+    for title, case, goals in speed_rows():
+        for transport in ("v1", "v2"):
+            ours = figures.value("ours", case, transport)
+            if ours is None:
+                continue
+            row = {
+                "value": ours,
+                "of_btcd": figures.ratio(case, transport, "rate", "btcd"),
+                "of_limit": figures.ratio(case, transport, "rate", "limit"),
+            }
+            of = lambda impl, field: figures.value(impl, case, transport, field=field)
+            unit = next(iter(figures.rounds("ours", case, transport).values()))["unit"]
+            rows.append([
+                title, transport,
+                f"{short(ours)} {unit}",
+                short(figures.value("btcd", case, transport)),
+                short(figures.value("limit", case, transport)),
+                plain(row["of_btcd"]), plain(row["of_limit"]),
+                plain(of("ours", "cpu_us_per_op")), plain(of("btcd", "cpu_us_per_op")),
+                plain(of("limit", "cpu_us_per_op")),
+                plain(of("ours", "allocs_per_op")), plain(of("btcd", "allocs_per_op")),
+                *verdict(goals[transport], row),
+            ])
+    print_table(head.split("|"), rows)
+
+
+def print_streams(figures):
+    print("## Event stream beside the listener\n")
+    print("The stream's rate as a share of the inline listener's; goal: at least 0.5.\n")
+    rows = []
+    for name in ("inv", "tx", "block", "headers", "addr"):
+        for transport in ("v1", "v2"):
+            stream = figures.rounds("ours", f"flood/{name}/stream", transport)
+            inline = figures.rounds("ours", f"flood/{name}", transport)
+            shares = [stream[r]["value"] / inline[r]["value"] for r in stream if r in inline]
+            if not shares:
+                continue
+            rate = figures.value("ours", f"flood/{name}/stream", transport)
+            allocs = figures.value("ours", f"flood/{name}/stream", transport, field="allocs_per_op")
+            share = median(shares)
+            reached = "yes" if share >= 0.5 else "**no**"
+            rows.append([name, transport, f"{short(rate)}/s", plain(allocs), plain(share), reached])
+    print_table(["message", "transport", "stream", "allocations/message", "of listener", "reached"], rows)
+
+
+def print_paths(figures):
+    print("## Receive and send paths alone\n")
+    print("Nanoseconds for one message, without a socket (allocations in brackets): frame, checksum")
+    print("or cipher, validation; and the way back. btcd's and crate `bitcoin`'s build owned values.\n")
+    goals = receive_goals()
+    cases = dict.fromkeys(case for impl, case, _, metric in figures.rows if impl == "ours" and metric == "time")
+    rows = []
+    for case in sorted(cases, key=lambda case: (case.split("/")[0], list(cases).index(case))):
+        def cell(impl, transport):
+            time = figures.value(impl, case, transport, "time")
+            allocs = figures.value(impl, case, transport, "time", field="allocs_per_op")
+            return "–" if time is None else f"{plain(time)} ({plain(allocs)})"
+
+        row = {
+            "value": figures.value("ours", case, "v1", "time"),
+            "allocs": figures.value("ours", case, "v1", "time", field="allocs_per_op"),
+        }
+        rows.append([
+            case, cell("ours", "v1"), cell("ours", "v2"), cell("bitcoin-0.32", "v1"), cell("btcd", "v1"),
+            *verdict(goals.get(case), row),
+        ])
+    head = ["path", "ours v1", "ours v2", "crate bitcoin 0.32", "btcd", "goal (v1)", "reached"]
+    print_table(head, rows)
+
+
+def print_idle(figures):
+    print("## Idle peers, both ends in separate processes\n")
+    print("Resident memory as the system counts it, a forced collection before btcd's. CPU is the")
+    print("measured end's alone.\n")
+    memory = {"v1": value_at_most(3, "≤ 3 kB"), "v2": value_at_most(4.5, "≤ 4.5 kB")}
+    total = value_at_most(80, "≤ 80 MB in all")
+    still = value_at_most(0.02, "≤ 0.02 % of a core")
+    pinging = Goal("≤ 1.5 × a bare echo", lambda row: at_most(row["of_limit"], 1.5))
+    wanted = []
+    for count in (1_000, 5_000, 16_000):
+        for transport in ("v1", "v2"):
+            goal = memory[transport] if count == 5_000 else None
+            wanted.append((f"idle/{count}", transport, "memory", goal))
+        for transport in ("v1", "v2"):
+            if count == 16_000:
+                wanted.append((f"idle/{count}", transport, "process memory", total))
+            goal = still if count == 5_000 else None
+            wanted.append((f"idle/{count}", transport, "cpu", goal))
+    wanted += [("idle/5000-with-pings", transport, "cpu", pinging) for transport in ("v1", "v2")]
+    rows = []
+    for case, transport, metric, goal in wanted:
+        key = case, transport, metric
+        ours = figures.value("ours", *key)
+        if ours is None:
+            continue
+        limit = figures.value("limit", *key)
+        row = {"value": ours, "of_limit": ours / limit if limit else None}
+        unit = next(iter(figures.rounds("ours", *key).values()))["unit"]
+        peers = figures.value("ours", *key, field="peers")
+        rows.append([
+            case, transport, plain(peers), f"{metric}, {unit}", plain(ours),
+            plain(figures.value("btcd", *key)), plain(limit), *verdict(goal, row),
+        ])
+    head = ["case", "transport", "peers up", "metric", "ours", "btcd", "bare tokio task", "goal", "reached"]
+    print_table(head, rows)
+
+
+def print_bounds(figures):
+    print("## Bounds\n")
+    print("Memory while somebody does not do his part, and a pong while 100 MB of blocks come on the")
+    print("same connection (with the socket options that the library sets, and with the kernel's).\n")
+    rows = []
+    for (impl, case, transport, metric), rounds in figures.rows.items():
+        if impl == "ours" and case.startswith(("memory/", "latency/")):
+            unit = next(iter(rounds.values()))["unit"]
+            value = figures.value(impl, case, transport, metric)
+            rows.append([case, transport, metric, f"{value:,.0f} {unit}"])
+    print_table(["case", "transport", "metric", "ours"], rows)
+
+
+def output_of(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def processor():
+    with open("/proc/cpuinfo") as info:
+        return next((line.split(":")[1].strip() for line in info if line.startswith("model name")), "unknown")
+
+
+def print_head(rounds):
+    here = os.path.dirname(os.path.abspath(__file__))
+    commit = output_of("git", "-C", here, "rev-parse", "--short", "HEAD")
+    dirty = output_of("git", "-C", here, "status", "--porcelain") != ""
+    print("# Benchmarks\n")
+    print("Written by `benches/run`, which measures everything anew and takes about half an hour.")
+    print("\"Limit\" is the best simple loop that we could write for the same bytes (`benches/src/limit`):")
+    print("no peer, no state, no policy; not a proof. Both ends are on one machine. Absolute figures")
+    print("vary from machine to machine: compare ratios, which are taken within a round.\n")
+    conditions = {
+        "processor": f"{processor()}, {os.cpu_count()} cores",
+        "kernel": platform.release(),
+        "rustc": output_of("rustc", "--version"),
+        "go": output_of("go", "version"),
+        "commit": commit + (" and changes" if dirty else ""),
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "rounds": f"{rounds}, interleaved; figures are medians",
+        "load at the end": f"{os.getloadavg()[2]:.2f} (15 minutes; includes the run itself)",
+    }
+    print_table(["condition", "value"], [[key, value] for key, value in conditions.items()])
+
+
+def main():
+    arguments = sys.argv[1:]
+    if not arguments:
+        sys.exit(__doc__)
+    rounds = arguments[arguments.index("--rounds") + 1] if "--rounds" in arguments else "?"
+    with open(arguments[0]) as lines:
+        figures = Figures(lines)
+    print_head(rounds)
+    print_speed(figures)
+    print_streams(figures)
+    print_paths(figures)
+    print_idle(figures)
+    print_bounds(figures)
+
+
+main()
