@@ -284,6 +284,7 @@ where
         let now = self.shared.clock.now();
         self.measured.opening_took = now.mono;
         self.measure(now);
+        self.publish();
         if let Some(opened) = self.opened.take() {
             // Whoever gave up waiting has dropped its handle as well, which ends the connection.
             let _ = opened.send(Ok(Opened));
