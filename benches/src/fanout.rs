@@ -118,7 +118,7 @@ async fn announce_all(senders: &[Peer], items: &[InventoryItem]) {
 }
 
 fn broadcast(bench: &Bench, transport: Transport) {
-    let times = bench.count(10);
+    let times = bench.count(5);
     let timed = runtime().block_on(async {
         let arrivals = Arrivals::new();
         let (senders, _receivers) = crowd(transport, &arrivals).await;

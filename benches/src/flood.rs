@@ -46,7 +46,7 @@ fn measure(bench: &Bench, case: &str, transport: Transport, receiver: Receiver, 
         let runtime = runtime();
         let flood = Flood::begin(&runtime, transport, receiver, &message);
         runtime.block_on(flood.for_time(bench.seconds(0.2)));
-        runtime.block_on(flood.for_time(bench.seconds(2.0)))
+        runtime.block_on(flood.for_time(bench.seconds(1.0)))
     };
     let counted = if payload(&message).len() > 10_000 { 50 } else { 5_000 };
     let single = single_thread();

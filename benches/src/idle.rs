@@ -20,91 +20,112 @@ const PING_SECONDS: &str = "30";
 
 pub(crate) fn run(bench: &Bench) {
     for (count, seconds) in SIZES {
-        for transport in Transport::BOTH {
-            let version = transport.to_string();
-            let case = format!("idle/{count}");
-            if bench.wants("ours", &case, transport) {
-                let server = Process::child(&["child-idle-server", &version, "0"]);
-                let client = |address: &str, count: &str| {
-                    Process::child(&["child-idle-client", &version, address, count, "0"])
-                };
-                measure(bench, ("ours", &case, transport), server, client, (count, seconds));
-            }
-            // 16,000 connections of btcd want more memory than this case is worth.
-            if let Some(btcd) = bench.btcd.as_ref().filter(|_| count < 16_000)
-                && bench.wants("btcd", &case, transport)
-            {
-                let flag = format!("-v2={}", transport == Transport::V2);
-                let server = Process::start(btcd, &[&flag, "idle-server", "127.0.0.1:0"]);
-                let client = |address: &str, count: &str| {
-                    Process::start(btcd, &[&flag, "idle-client", address, count])
-                };
-                measure(bench, ("btcd", &case, transport), server, client, (count, seconds));
-            }
-        }
-        let case = format!("idle/{count}");
-        if bench.wants("limit", &case, Transport::V1) {
-            limit(bench, &case, "0", (count, seconds));
-        }
+        measure(bench, &format!("idle/{count}"), "0", (count, seconds));
     }
-    with_pings(bench);
+    measure(bench, "idle/5000-with-pings", PING_SECONDS, (5_000, 60.0));
 }
 
-/// 5,000 connections that ping each other, and as many bare sockets that echo as often.
-fn with_pings(bench: &Bench) {
-    let case = "idle/5000-with-pings";
+/// Everybody's connections of one case. They are made one after another, and then idle side by side:
+/// all of them together use a few hundredths of a core, and eight minutes are one.
+fn measure(bench: &Bench, case: &str, ping: &str, (count, seconds): (u32, f64)) {
+    let crowds = &mut gather(bench, case, ping, count);
+    if crowds.is_empty() {
+        return;
+    }
+    let seconds = bench.seconds(seconds);
+    let before: Vec<f64> = crowds.iter_mut().map(Crowd::cpu).collect();
+    std::thread::sleep(seconds);
+    let after: Vec<f64> = crowds.iter_mut().map(Crowd::cpu).collect();
+    for (crowd, used) in crowds.iter().zip(after.iter().zip(before).map(|(a, b)| a - b)) {
+        crowd.print(case, used, seconds.as_secs_f64());
+    }
+}
+
+fn gather(bench: &Bench, case: &str, ping: &str, count: u32) -> Vec<Crowd> {
+    let mut crowds = Vec::new();
     for transport in Transport::BOTH {
+        let version = transport.to_string();
         if bench.wants("ours", case, transport) {
-            let version = transport.to_string();
-            let server = Process::child(&["child-idle-server", &version, PING_SECONDS]);
+            let server = Process::child(&["child-idle-server", &version, ping]);
             let client = |address: &str, count: &str| {
-                Process::child(&["child-idle-client", &version, address, count, PING_SECONDS])
+                Process::child(&["child-idle-client", &version, address, count, ping])
             };
-            measure(bench, ("ours", case, transport), server, client, (5_000, 60.0));
+            crowds.push(Crowd::new(("ours", transport), server, client, count));
+        }
+        // btcd's pings are two minutes apart. 16,000 connections of it want more memory than this
+        // case is worth.
+        let btcd = bench.btcd.as_ref().filter(|_| count < 16_000 && ping == "0");
+        if let Some(btcd) = btcd
+            && bench.wants("btcd", case, transport)
+        {
+            let flag = format!("-v2={}", transport == Transport::V2);
+            let server = Process::start(btcd, &[&flag, "idle-server", "127.0.0.1:0"]);
+            let client = |address: &str, count: &str| {
+                Process::start(btcd, &[&flag, "idle-client", address, count])
+            };
+            crowds.push(Crowd::new(("btcd", transport), server, client, count));
         }
     }
     if bench.wants("limit", case, Transport::V1) {
-        limit(bench, case, PING_SECONDS, (5_000, 60.0));
+        let server = Process::child(&["child-limit-server"]);
+        let client = |address: &str, count: &str| {
+            Process::child(&["child-limit-client", address, count, ping])
+        };
+        crowds.push(Crowd::new(("limit", Transport::V1), server, client, count));
+    }
+    crowds
+}
+
+/// A server and its client, with all their connections.
+struct Crowd {
+    set: &'static str,
+    transport: Transport,
+    server: Process,
+    _client: Process,
+    peers: f64,
+    /// Resident memory of the server before and now, in kB.
+    empty: f64,
+    full: f64,
+}
+
+impl Crowd {
+    fn new(
+        (set, transport): (&'static str, Transport),
+        mut server: Process,
+        client: impl Fn(&str, &str) -> Process,
+        count: u32,
+    ) -> Self {
+        let line = server.line();
+        let address = line.rsplit(' ').next().expect("an address");
+        let empty = number(&server.ask("gc")["rss_kb"]);
+        let mut client = client(address, &count.to_string());
+        client.line();
+        std::thread::sleep(Duration::from_millis(1_000 + u64::from(count) / 4));
+        let answer = server.ask("gc");
+        let (peers, full) = (number(&answer["peers"]), number(&answer["rss_kb"]));
+        Self { set, transport, server, _client: client, peers, empty, full }
+    }
+
+    /// The server's processor time until now, in seconds.
+    fn cpu(&mut self) -> f64 {
+        number(&self.server.ask("cpu")["cpu_s"])
+    }
+
+    fn print(&self, case: &str, cpu: f64, seconds: f64) {
+        let row = |metric, value, unit| {
+            Row::new(self.set, case, self.transport, metric, value, unit)
+                .with("peers", self.peers)
+                .with("seconds", seconds)
+                .print();
+        };
+        row("memory", (self.full - self.empty) / self.peers.max(1.0), "kB/peer");
+        row("process memory", self.full / 1e3, "MB");
+        row("cpu", cpu / seconds * 100.0, "% of a core");
     }
 }
 
-fn limit(bench: &Bench, case: &str, ping: &str, size: (u32, f64)) {
-    let server = Process::child(&["child-limit-server"]);
-    let client =
-        |address: &str, count: &str| Process::child(&["child-limit-client", address, count, ping]);
-    measure(bench, ("limit", case, Transport::V1), server, client, size);
-}
-
-fn measure(
-    bench: &Bench,
-    (set, case, transport): (&str, &str, Transport),
-    mut server: Process,
-    client: impl Fn(&str, &str) -> Process,
-    (count, seconds): (u32, f64),
-) {
-    let line = server.line();
-    let address = line.rsplit(' ').next().expect("an address");
-    let number = |value: &serde_json::Value| value.as_f64().expect("a number");
-    let base = number(&server.ask("gc")["rss_kb"]);
-    let mut client = client(address, &count.to_string());
-    client.line();
-    std::thread::sleep(Duration::from_millis(1_000 + u64::from(count) / 4));
-    let full = server.ask("gc");
-    let (peers, memory) = (number(&full["peers"]), number(&full["rss_kb"]));
-    let seconds = bench.seconds(seconds);
-    let before = number(&server.ask("cpu")["cpu_s"]);
-    std::thread::sleep(seconds);
-    let after = number(&server.ask("cpu")["cpu_s"]);
-    let share = (after - before) / seconds.as_secs_f64() * 100.0;
-    let row = |metric, value, unit| {
-        Row::new(set, case, transport, metric, value, unit)
-            .with("peers", peers)
-            .with("seconds", seconds.as_secs_f64())
-            .print();
-    };
-    row("memory", (memory - base) / peers.max(1.0), "kB/peer");
-    row("process memory", memory / 1e3, "MB");
-    row("cpu", share, "% of a core");
+fn number(value: &serde_json::Value) -> f64 {
+    value.as_f64().expect("a number")
 }
 
 fn pinging(transport: Transport, seconds: &str) -> Config {

@@ -1,23 +1,38 @@
-//! How long a pong takes while 100 MB of blocks come on the same connection.
+//! How long a pong takes while blocks are downloaded on the same connection, 100 MB at a time, and
+//! how many bytes arrive before it: as many were queued before it, by the serving end and by the
+//! kernel. Once with the socket options that the library sets on the serving end
+//! (`TCP_NOTSENT_LOWAT`, 128 KiB), once with the kernel's defaults.
+//!
+//! How much the library itself queues is asserted in `crates/peerage/tests/serving.rs`.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use peerage::bitcoin::message::{Block, Ping, Pong};
-use peerage::bitcoin::{self, Listener, Message, Peer};
+use peerage::bitcoin::message::{Block, Inventory, Ping, Pong};
+use peerage::bitcoin::types::{InventoryItem, InventoryType};
+use peerage::bitcoin::{self, Listener, Message, Peer, State};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::messages::block;
+use crate::messages::{block, items};
 use crate::report::{Bench, Row, Transport};
-use crate::world::{Arrivals, Silent, config, for_other_end, runtime, streams};
+use crate::world::{config, for_other_end, runtime, streams};
 
 /// Blocks of 1.38 MB in 100 MB.
 const BLOCKS: u64 = 73;
+
+/// So many downloads, that there are some hundred pongs.
+const TIMES: u64 = 20;
+
+/// How many blocks are asked for ahead.
+const WINDOW: u64 = 16;
+
+/// How long after a pong the next ping is sent: so that they come at all places of a block.
+const PAUSE: Duration = Duration::from_micros(300);
 
 pub(crate) fn run(bench: &Bench) {
     for transport in Transport::BOTH {
@@ -29,120 +44,166 @@ pub(crate) fn run(bench: &Bench) {
     }
 }
 
-/// Pings that are on their way: when each left, and what had arrived by then.
+/// What both the listener and the pinging task see of the downloading end.
 #[derive(Default)]
-struct Waiting(Mutex<VecDeque<(Instant, u64)>>);
+struct Received {
+    /// Bytes, as the socket gave them.
+    bytes: AtomicU64,
+    pong: tokio::sync::Notify,
+}
 
 /// The downloading end.
 struct Downloader {
-    waiting: Arc<Waiting>,
-    bytes: Arc<AtomicU64>,
-    blocks: Arc<Arrivals>,
-    pongs: Arc<Mutex<Vec<(f64, u64)>>>,
+    received: Arc<Received>,
+    wanted: u64,
+    arrived: u64,
+    finished: UnboundedSender<()>,
+}
+
+impl Downloader {
+    fn ask(peer: &Peer, count: u64) {
+        let item = InventoryItem { kind: InventoryType::WITNESS_BLOCK, ..items(1)[0] };
+        let count = usize::try_from(count).expect("a window");
+        let inventory = Inventory::new(&vec![item; count]).expect("a window is small");
+        peer.try_send(&Message::GetData(inventory)).expect("an empty outbox");
+    }
 }
 
 impl Listener for Downloader {
-    fn on_block(&mut self, _peer: &Peer, block: Block) {
-        self.bytes.fetch_add(block.bytes().len() as u64 + 24, Ordering::Relaxed);
-        self.blocks.add(1);
+    fn on_state(&mut self, peer: &Peer, state: State) {
+        if state == State::Established {
+            Self::ask(peer, WINDOW);
+        }
+    }
+
+    fn on_block(&mut self, peer: &Peer, block: Block) {
+        std::hint::black_box(block);
+        self.arrived += 1;
+        if self.arrived == self.wanted {
+            // Nobody waits any more when the case has ended.
+            let _ = self.finished.send(());
+        } else if self.arrived < self.wanted {
+            Self::ask(peer, 1);
+        }
     }
 
     fn on_pong(&mut self, _peer: &Peer, _pong: Pong) {
-        let waiting = self.waiting.0.lock().expect("nobody panics with it").pop_front();
-        let (sent, bytes) = waiting.expect("each pong answers a ping");
-        let ahead = self.bytes.load(Ordering::Relaxed) - bytes;
-        let micros = sent.elapsed().as_secs_f64() * 1e6;
-        self.pongs.lock().expect("nobody panics with it").push((micros, ahead));
+        self.received.pong.notify_one();
+    }
+}
+
+/// The serving end: hands what is wanted to a task that waits for room.
+struct Serving(UnboundedSender<usize>);
+
+impl Listener for Serving {
+    fn on_getdata(&mut self, _peer: &Peer, wanted: Inventory) {
+        // The task ends with the connection.
+        let _ = self.0.send(wanted.iter().len());
+    }
+}
+
+async fn serve(peer: Peer, mut wanted: UnboundedReceiver<usize>) {
+    let message = Message::Block(Block::from_bytes(block().clone()).expect("it is a block"));
+    while let Some(count) = wanted.recv().await {
+        for _ in 0..count {
+            if peer.send(&message).await.is_err() {
+                return;
+            }
+        }
     }
 }
 
 fn measure(bench: &Bench, case: &str, transport: Transport, tuned: bool) {
-    let blocks = bench.count(BLOCKS);
-    let pongs: Arc<Mutex<Vec<(f64, u64)>>> = Arc::default();
-    let results = pongs.clone();
     let began = Instant::now();
-    runtime().block_on(async move {
-        let waiting: Arc<Waiting> = Arc::default();
-        let bytes: Arc<AtomicU64> = Arc::default();
-        let arrived = Arrivals::new();
-        let downloader = Downloader {
-            waiting: waiting.clone(),
-            bytes: bytes.clone(),
-            blocks: arrived.clone(),
-            pongs,
-        };
-        let (ours, theirs) = connect(transport, tuned, downloader).await;
-        let message = Message::Block(Block::from_bytes(block().clone()).expect("it is a block"));
-        let serving = tokio::spawn(async move {
-            for _ in 0..blocks {
-                theirs.send(&message).await.expect("it is open");
-            }
-            theirs
-        });
-        while arrived.count() < blocks {
-            waiting
-                .0
-                .lock()
-                .expect("nobody panics with it")
-                .push_back((Instant::now(), bytes.load(Ordering::Relaxed)));
-            let ping = Message::Ping(Ping { nonce: Some(1) });
-            ours.send(&ping).await.expect("it is open");
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    let wanted = bench.count(TIMES * BLOCKS);
+    let pongs = runtime().block_on(async {
+        let received: Arc<Received> = Arc::default();
+        let (finished, mut over) = unbounded_channel();
+        let downloader = Downloader { received: received.clone(), wanted, arrived: 0, finished };
+        let peer = connect(transport, tuned, downloader).await;
+        let mut pongs = Vec::new();
+        while over.try_recv().is_err() {
+            let (bytes, sent) = (received.bytes.load(Ordering::Relaxed), Instant::now());
+            peer.send(&Message::Ping(Ping { nonce: Some(1) })).await.expect("it is open");
+            received.pong.notified().await;
+            let micros = sent.elapsed().as_secs_f64() * 1e6;
+            pongs.push((micros, received.bytes.load(Ordering::Relaxed) - bytes));
+            tokio::time::sleep(PAUSE).await;
         }
-        serving.await.expect("no panic");
+        pongs
     });
-    print(case, transport, &results.lock().expect("all is over"), began);
+    print(case, transport, &pongs, began);
 }
 
 fn print(case: &str, transport: Transport, pongs: &[(f64, u64)], began: Instant) {
     let mut micros: Vec<f64> = pongs.iter().map(|(micros, _)| *micros).collect();
+    #[allow(clippy::cast_precision_loss)] // at most what a download has
+    let mut ahead: Vec<f64> = pongs.iter().map(|(_, ahead)| *ahead as f64).collect();
     micros.sort_by(f64::total_cmp);
-    let at = |part: usize| micros.get(micros.len() * part / 100).copied().unwrap_or_default();
-    let ahead = pongs.iter().map(|(_, ahead)| *ahead).max().unwrap_or_default();
-    let seconds = began.elapsed().as_secs_f64();
-    #[allow(clippy::cast_precision_loss)] // at most 100 MB
-    let ahead = ahead as f64;
-    Row::new("ours", case, transport, "p50", at(50), "µs").with("seconds", seconds).print();
-    Row::new("ours", case, transport, "p99", at(99), "µs").with("seconds", seconds).print();
-    Row::new("ours", case, transport, "bytes before a pong, at most", ahead, "bytes").print();
+    ahead.sort_by(f64::total_cmp);
+    let at = |list: &[f64], part: usize| list[(list.len() - 1) * part / 100];
+    let row = |metric, value, unit| {
+        Row::new("ours", case, transport, metric, value, unit)
+            .with("pongs", f64::from(u32::try_from(pongs.len()).unwrap_or(u32::MAX)))
+            .with("seconds", began.elapsed().as_secs_f64())
+            .print();
+    };
+    row("pong p50", at(&micros, 50), "µs");
+    row("pong p99", at(&micros, 99), "µs");
+    row("pong max", at(&micros, 100), "µs");
+    row("bytes before a pong, p50", at(&ahead, 50), "bytes");
+    row("bytes before a pong, max", at(&ahead, 100), "bytes");
 }
 
-/// The downloading end and the serving one.
-async fn connect(transport: Transport, tuned: bool, downloader: Downloader) -> (Peer, Peer) {
+/// Both ends; returns the downloading one. The other serves as long as it lives.
+async fn connect(transport: Transport, tuned: bool, downloader: Downloader) -> Peer {
     let config = config(transport);
     let other = for_other_end(&config);
     let (dialled, accepted) = streams().await;
-    let ours = bitcoin::initiate_with(dialled, &config, downloader);
-    if tuned {
-        let (ours, theirs) = tokio::join!(ours, bitcoin::accept_with(accepted, &other, Silent));
-        return (ours.expect("an opening"), theirs.expect("an opening"));
+    for stream in [&dialled, &accepted] {
+        stream.set_nodelay(true).expect("a socket");
     }
-    accepted.set_nodelay(true).expect("a socket");
-    let theirs = bitcoin::accept_with(Untuned(accepted), &other, Silent);
-    let (ours, theirs) = tokio::join!(ours, theirs);
-    (ours.expect("an opening"), theirs.expect("an opening"))
+    let dialled = Counted { stream: dialled, received: downloader.received.clone() };
+    let ours = bitcoin::initiate_with(dialled, &config, downloader);
+    let (wanted, asked) = unbounded_channel();
+    let (ours, theirs) = if tuned {
+        tokio::join!(ours, bitcoin::accept_with(accepted, &other, Serving(wanted)))
+    } else {
+        let accepted = Counted { stream: accepted, received: Arc::default() };
+        tokio::join!(ours, bitcoin::accept_with(accepted, &other, Serving(wanted)))
+    };
+    tokio::spawn(serve(theirs.expect("an opening"), asked));
+    ours.expect("an opening")
 }
 
-/// A socket that the library does not know for one, so that the kernel's defaults stay.
-struct Untuned(TcpStream);
+/// A socket that the library does not know for one, so that the kernel's defaults stay; counts what
+/// is read from it.
+struct Counted {
+    stream: TcpStream,
+    received: Arc<Received>,
+}
 
-impl AsyncRead for Untuned {
+impl AsyncRead for Counted {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let count = buf.filled().len() - before;
+        self.received.bytes.fetch_add(count as u64, Ordering::Relaxed);
+        polled
     }
 }
 
-impl AsyncWrite for Untuned {
+impl AsyncWrite for Counted {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -150,7 +211,7 @@ impl AsyncWrite for Untuned {
         cx: &mut Context<'_>,
         bufs: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -158,10 +219,10 @@ impl AsyncWrite for Untuned {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -2,14 +2,16 @@
 //! each figure.
 //!
 //! ```text
-//! peerage-benches [ours|limit|codec|btcd]... [--only CASE]... [--transport v1|v2]
-//!                 [--seconds SCALE] [--btcd PROGRAM] [--list]
+//! peerage-benches [ours|limit|codec|btcd|bitcoind]... [--only CASE]... [--transport v1|v2]
+//!                 [--seconds SCALE] [--btcd PROGRAM] [--daemon NAME=PROGRAM]... [--list]
 //! ```
 //!
-//! `--only` takes a case or a group of them, such as `flood` or `flood/inv`. `--seconds` stretches every time that is not
-//! given by what is measured. `--btcd` measures idle peers of btcd's library as well, with the
-//! program of interop/btcd-bench.
+//! `--only` takes a case or a group of them, such as `flood` or `flood/inv`. `--seconds` stretches
+//! every time that is not given by what is measured. `--btcd` measures idle and flooded peers of
+//! btcd's library as well, with the program of interop/btcd-bench; `--daemon` tells where the nodes
+//! `bitcoind` and `btcd` are, which `served` measures beside us.
 
+mod cipher;
 mod codec;
 mod fanout;
 mod flood;
@@ -22,6 +24,7 @@ mod opening;
 mod ping;
 mod report;
 mod samples;
+mod served;
 mod world;
 
 use report::Bench;
@@ -33,8 +36,9 @@ fn main() {
     }
     let bench = Bench::from_args(args).unwrap_or_else(|problem| {
         eprintln!("peerage-benches: {problem}");
-        eprintln!("usage: peerage-benches [ours|limit|codec|btcd]... [--only CASE]...");
-        eprintln!("           [--transport v1|v2] [--seconds SCALE] [--btcd PROGRAM] [--list]");
+        eprintln!("usage: peerage-benches [ours|limit|codec|btcd|bitcoind]... [--only CASE]...");
+        eprintln!("           [--transport v1|v2] [--seconds SCALE] [--btcd PROGRAM]");
+        eprintln!("           [--daemon NAME=PROGRAM]... [--list]");
         std::process::exit(2);
     });
     world::raise_file_limit();
@@ -49,6 +53,8 @@ fn main() {
     fanout::run(&bench);
     limit::fanout::run(&bench);
     codec::run(&bench);
+    cipher::run(&bench);
+    served::run(&bench);
     latency::run(&bench);
     memory::run(&bench);
     idle::run(&bench);

@@ -2,7 +2,7 @@
 //!
 //! The end that is measured runs in a process of its own and does one of these:
 //!
-//! - `flooded`: listens, while the remote sends as fast as it can;
+//! - `flooded`: listens, while the remote sends as fast as it can (btcd's as well);
 //! - `unread-stream`: does not read its event stream, while the remote sends as fast as it can;
 //! - `unread-remote`: sends as much as it may, while the remote does not read.
 
@@ -24,16 +24,30 @@ pub(crate) fn run(bench: &Bench) {
         for mode in ["flooded", "unread-stream", "unread-remote"] {
             let case = format!("memory/{mode}");
             if bench.wants("ours", &case, transport) {
-                measure(bench, &case, transport, mode);
+                let version = transport.to_string();
+                let server = Process::child(&["child-memory-server", &version, mode]);
+                measure(bench, ("ours", &case, transport), server, mode);
             }
+        }
+        if let Some(btcd) = &bench.btcd
+            && bench.wants("btcd", "memory/flooded", transport)
+        {
+            let flag = format!("-v2={}", transport == Transport::V2);
+            let server = Process::start(btcd, &[&flag, "idle-server", "127.0.0.1:0"]);
+            measure(bench, ("btcd", "memory/flooded", transport), server, "flooded");
         }
     }
 }
 
-fn measure(bench: &Bench, case: &str, transport: Transport, mode: &str) {
-    let mut server = Process::child(&["child-memory-server", &transport.to_string(), mode]);
-    let address = server.line();
-    let before = server.ask("")["rss_kb"].as_f64().expect("a number");
+fn measure(
+    bench: &Bench,
+    (set, case, transport): (&str, &str, Transport),
+    mut server: Process,
+    mode: &str,
+) {
+    let line = server.line();
+    let address = line.rsplit(' ').next().expect("an address").to_owned();
+    let before = server.ask("now")["rss_kb"].as_f64().expect("a number");
     let runtime = runtime();
     let reads = mode != "unread-remote";
     let peers = runtime.block_on(async {
@@ -43,17 +57,21 @@ fn measure(bench: &Bench, case: &str, transport: Transport, mode: &str) {
         }
         peers
     });
+    // Not before all are there, who would have to come in between.
+    for peer in peers.iter().filter(|_| reads) {
+        runtime.spawn(flood(peer.clone()));
+    }
     let wait = bench.seconds(3.0);
     std::thread::sleep(wait);
-    let during = server.ask("")["rss_kb"].as_f64().expect("a number");
+    let during = server.ask("now")["rss_kb"].as_f64().expect("a number");
     drop(peers);
     let each = (during - before) / f64::from(CONNECTIONS);
-    Row::new("ours", case, transport, "resident memory", each, "kB/connection")
+    Row::new(set, case, transport, "resident memory", each, "kB/connection")
         .with("seconds", wait.as_secs_f64())
         .print();
 }
 
-/// The other end: floods if it reads, or else neither reads nor sends.
+/// The other end: one that reads and will flood, or one that neither reads nor sends.
 async fn remote(transport: Transport, address: &str, reads: bool) -> Peer {
     let config = config(transport);
     let stream = TcpStream::connect(address).await.expect("the child listens");
@@ -63,17 +81,16 @@ async fn remote(transport: Transport, address: &str, reads: bool) -> Peer {
         std::mem::forget(events);
         return peer;
     }
-    let peer = bitcoin::initiate_with(stream, &config, Silent).await.expect("an opening");
-    let sender = peer.clone();
-    tokio::spawn(async move {
-        let messages = ["inv", "tx", "headers", "addr"].map(flooded);
-        for message in messages.iter().cycle() {
-            if sender.send(message).await.is_err() {
-                return;
-            }
+    bitcoin::initiate_with(stream, &config, Silent).await.expect("an opening")
+}
+
+async fn flood(peer: Peer) {
+    let messages = ["inv", "tx", "headers", "addr"].map(flooded);
+    for message in messages.iter().cycle() {
+        if peer.send(message).await.is_err() {
+            return;
         }
-    });
-    peer
+    }
 }
 
 /// The end that is measured.

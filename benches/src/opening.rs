@@ -30,7 +30,7 @@ fn measure(bench: &Bench, case: &str, transport: Transport, at_once: usize) {
     let runtime = runtime();
     runtime.block_on(several(&config, at_once, until(bench.seconds(0.2))));
     let meter = Meter::start();
-    let done = runtime.block_on(several(&config, at_once, until(bench.seconds(2.0))));
+    let done = runtime.block_on(several(&config, at_once, until(bench.seconds(1.0))));
     let timed = meter.stop(done.opened);
     let single = single_thread();
     let allocs = allocations(|| {

@@ -1,6 +1,8 @@
 //! Which cases run, how they are timed, and the line that each prints.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -38,6 +40,8 @@ pub(crate) struct Bench {
     scale: f64,
     list: bool,
     pub(crate) btcd: Option<String>,
+    /// The programs of other nodes, by name.
+    pub(crate) daemons: HashMap<String, PathBuf>,
 }
 
 impl Bench {
@@ -49,12 +53,17 @@ impl Bench {
                 "--only" => bench.only.push(value()?),
                 "--transport" => bench.transport = Some(Transport::parse(&value()?)),
                 "--btcd" => bench.btcd = Some(value()?),
+                "--daemon" => {
+                    let value = value()?;
+                    let (name, path) = value.split_once('=').ok_or("--daemon wants NAME=PATH")?;
+                    bench.daemons.insert(name.into(), path.into());
+                }
                 "--list" => bench.list = true,
                 "--seconds" => {
                     let scale = value()?.parse().ok().filter(|scale| *scale > 0.0);
                     bench.scale = scale.ok_or("--seconds wants a number above 0")?;
                 }
-                "ours" | "limit" | "codec" | "btcd" => bench.sets.push(arg),
+                "ours" | "limit" | "codec" | "btcd" | "bitcoind" => bench.sets.push(arg),
                 _ => return Err(format!("what is {arg}?")),
             }
         }

@@ -113,7 +113,8 @@ fn cmpctblock() -> Vec<u8> {
     CmpctBlock::from_block(&block, 7).expect("it has transactions").bytes().to_vec()
 }
 
-fn version() -> Vec<u8> {
+/// A `version` of 102 bytes, as a peer of ours sends it.
+pub(crate) fn version() -> Vec<u8> {
     let mut out = 70_016u32.to_le_bytes().to_vec();
     out.extend([9, 0, 0, 0, 0, 0, 0, 0]);
     out.extend(1_700_000_000u64.to_le_bytes());

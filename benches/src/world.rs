@@ -157,6 +157,10 @@ impl Process {
         Self { child, input, output }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         let read = self.output.read_line(&mut line).expect("a pipe");
@@ -190,6 +194,8 @@ pub(crate) fn child(role: &str, args: &[String]) {
         }
         "child-limit-server" => crate::limit::idle::server(),
         "child-limit-client" => crate::limit::idle::client(arg(0), arg(1), arg(2)),
+        "child-served" => crate::served::server(),
+        "child-limit-served" => crate::limit::served::server(),
         "child-memory-server" => crate::memory::server(Transport::parse(arg(0)), arg(1)),
         other => panic!("{other} is no role"),
     }

@@ -448,7 +448,7 @@ func main() {
 		relay(num(1), num(2), time.Duration(num(3))*time.Millisecond)
 	case "codec":
 		testing.Init()
-		check(flag.Set("test.benchtime", "0.3s"))
+		check(flag.Set("test.benchtime", "0.1s"))
 		codec()
 	case "idle-server":
 		idleServer(a[1])

@@ -1,11 +1,14 @@
 //! The best simple loops that we could write for the same bytes: no peer, no state, no policy.
 //! "Limit" is what they reach on this machine, not a proof that nothing can be faster.
 
+mod agreement;
+mod end;
 pub(crate) mod fanout;
 pub(crate) mod flood;
 pub(crate) mod idle;
 pub(crate) mod opening;
 pub(crate) mod ping;
+pub(crate) mod served;
 mod wire;
 
 use std::net::{TcpListener, TcpStream};

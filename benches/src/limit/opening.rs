@@ -1,23 +1,24 @@
-//! Openings with the fewest writes, on threads that block. v2 does the curve's work and the first
-//! packets; the keys of its ciphers are not derived, which is less than 3 % of it.
+//! Openings with the fewest writes, in the layout that ours have: on a runtime of two workers, a
+//! task that accepts and dials again and again, and one task for each end of each connection.
+//! (Threads that block in place of tasks would be another thing: at 64 at once they pay for 128
+//! stacks and their switching, one after another they save a poller that a peer cannot do without.)
 
-use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use secp256k1::ellswift::{ElligatorSwift, ElligatorSwiftParty};
-use secp256k1::{All, Secp256k1, SecretKey};
 use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
 
-use super::wire::{Input, Message, V1, V2, Wire};
+use super::end::{End, answer_v2, dial_v2};
+use super::wire::{Message, V1, Wire};
 use crate::report::{Bench, Meter, Row, Timed, Transport};
+use crate::world::runtime;
 
 pub(crate) fn run(bench: &Bench) {
     for transport in Transport::BOTH {
         for (case, at_once) in [("opening/sequential", 1), ("opening/64-at-once", 64)] {
             if bench.wants("limit", case, transport) {
-                let timed = several(transport, at_once, bench.seconds(2.0));
+                several(transport, at_once, bench.seconds(0.2));
+                let timed = several(transport, at_once, bench.seconds(1.0));
                 Row::rate("limit", case, transport, timed, "openings/s").print();
             }
         }
@@ -26,181 +27,106 @@ pub(crate) fn run(bench: &Bench) {
 
 fn several(transport: Transport, at_once: usize, time: Duration) -> Timed {
     let talk = Talk::new();
-    let until = Instant::now() + time;
-    let meter = Meter::start();
-    let pairs: Vec<_> = (0..at_once)
-        .map(|_| {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-            let address = listener.local_addr().expect("it is bound");
-            let server = thread::spawn(move || serve(&listener, transport, talk));
-            (thread::spawn(move || dial(address, transport, talk, until)), server)
-        })
-        .collect();
+    runtime().block_on(async move {
+        let until = Instant::now() + time;
+        let meter = Meter::start();
+        let loops: Vec<_> =
+            (0..at_once).map(|_| tokio::spawn(again_and_again(transport, talk, until))).collect();
+        let mut count = 0;
+        for one in loops {
+            count += one.await.expect("no panic");
+        }
+        meter.stop(count)
+    })
+}
+
+async fn again_and_again(transport: Transport, talk: Talk, until: Instant) -> u64 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
     let mut count = 0;
-    for (client, server) in pairs {
-        count += client.join().expect("no panic");
-        server.join().expect("no panic");
+    while Instant::now() < until {
+        let dialled = async {
+            let stream = TcpStream::connect(address).await.expect("somebody listens");
+            SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a socket");
+            tokio::spawn(dial(stream, transport, talk)).await.expect("no panic")
+        };
+        let accepted = async {
+            let (stream, _) = listener.accept().await.expect("somebody dials");
+            tokio::spawn(answer(stream, transport, talk)).await.expect("no panic")
+        };
+        let (dialled, accepted) = tokio::join!(dialled, accepted);
+        assert!(dialled.is_some() && accepted.is_some(), "an opening");
+        count += 1;
     }
-    meter.stop(count)
+    count
 }
 
 /// What is said.
 #[derive(Clone, Copy)]
-struct Talk {
-    version: &'static Message,
-    sendaddrv2: &'static Message,
-    verack: &'static Message,
-    /// v2's version packet, which has no contents.
-    packet: &'static Message,
+pub(super) struct Talk {
+    pub(super) version: &'static Message,
+    pub(super) sendaddrv2: &'static Message,
+    pub(super) verack: &'static Message,
 }
 
 impl Talk {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            version: Message::leak("version", 0, vec![3; 102]),
+            version: Message::leak("version", 0, crate::samples::version()),
             sendaddrv2: Message::leak("sendaddrv2", 0, vec![]),
             verack: Message::leak("verack", 0, vec![]),
-            packet: Message::leak("", 0, vec![]),
         }
     }
 }
 
-fn dial(address: SocketAddr, transport: Transport, talk: Talk, until: Instant) -> u64 {
-    let curve = Secp256k1::new();
-    let mut count = 0;
-    while Instant::now() < until {
-        let mut stream = TcpStream::connect(address).expect("somebody listens");
-        stream.set_nodelay(true).expect("a socket");
-        match transport {
-            Transport::V1 => ask(&mut stream, (V1, V1), Begun::v1(), talk),
-            Transport::V2 => {
-                let mut seal = V2::new();
-                let begun = keys(&mut stream, &curve, ElligatorSwiftParty::A, &mut seal, talk);
-                ask(&mut stream, (seal, V2::new()), begun, talk);
-            }
-        }
-        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a socket");
-        count += 1;
-    }
-    // One more connection, without a word, ends the server.
-    drop(TcpStream::connect(address));
-    count
+/// Either end is given to the caller when it has seen the other's verack, as ours are.
+enum Opened {
+    V1(#[allow(dead_code)] End<V1>),
+    V2(#[allow(dead_code)] Box<End<super::wire::V2>>),
 }
 
-fn serve(listener: &TcpListener, transport: Transport, talk: Talk) {
-    let curve = Secp256k1::new();
-    loop {
-        let (mut stream, _) = listener.accept().expect("somebody dials");
-        stream.set_nodelay(true).expect("a socket");
-        if stream.peek(&mut [0]).unwrap_or(0) == 0 {
-            return;
-        }
-        match transport {
-            Transport::V1 => answer(&mut stream, (V1, V1), Begun::v1(), talk),
-            Transport::V2 => {
-                let mut seal = V2::new();
-                let begun = keys(&mut stream, &curve, ElligatorSwiftParty::B, &mut seal, talk);
-                answer(&mut stream, (seal, V2::new()), begun, talk);
-            }
+async fn dial(stream: TcpStream, transport: Transport, talk: Talk) -> Option<Opened> {
+    match transport {
+        Transport::V1 => ask(End::new(stream, V1, V1), 0, talk).await.map(Opened::V1),
+        Transport::V2 => {
+            let end = ask(dial_v2(stream).await?, 1, talk).await?;
+            Some(Opened::V2(Box::new(end)))
         }
     }
 }
 
-/// A connection on which frames may be sent.
-struct Begun {
-    input: Input,
-    /// What is still to be sent before the first frame.
-    output: Vec<u8>,
-    /// How many frames the other end sends before its messages.
-    before: u64,
-}
-
-impl Begun {
-    fn v1() -> Self {
-        Self { input: Input::new(4_096), output: Vec::with_capacity(512), before: 0 }
+async fn answer(stream: TcpStream, transport: Transport, talk: Talk) -> Option<Opened> {
+    match transport {
+        Transport::V1 => reply(End::new(stream, V1, V1), 0, talk).await.map(Opened::V1),
+        Transport::V2 => {
+            let end = reply(answer_v2(stream).await?, 1, talk).await?;
+            Some(Opened::V2(Box::new(end)))
+        }
     }
 }
 
-/// v2's beginning: both keys, the shared secret, terminators and version packets. No garbage.
-fn keys(
-    stream: &mut TcpStream,
-    curve: &Secp256k1<All>,
-    party: ElligatorSwiftParty,
-    seal: &mut V2,
-    talk: Talk,
-) -> Begun {
-    let mut begun = Begun { before: 1, ..Begun::v1() };
-    let Begun { input, output, .. } = &mut begun;
-    let secret = SecretKey::from_slice(&[7; 32]).expect("below the order");
-    let dialled = matches!(party, ElligatorSwiftParty::A);
-    let key = || ElligatorSwift::from_seckey(curve, secret, Some([9; 32]));
-    let mut ours = None;
-    if dialled {
-        let key = ours.insert(key());
-        stream.write_all(&key.to_array()).expect("somebody reads");
+/// Who dials: version; then the other's three; then the rest. `before` frames, of v2, come first.
+async fn ask<W: Wire>(mut end: End<W>, before: u64, talk: Talk) -> Option<End<W>> {
+    end.push(talk.version);
+    if !end.flush().await || !end.expect(before + 3).await {
+        return None;
     }
-    let theirs = input.take(stream, 64).expect("a key");
-    let theirs = ElligatorSwift::from_array(theirs.try_into().expect("64 bytes"));
-    let ours = ours.unwrap_or_else(key);
-    let (a, b) = if dialled { (ours, theirs) } else { (theirs, ours) };
-    std::hint::black_box(ElligatorSwift::shared_secret(a, b, secret, party, None));
-    if !dialled {
-        output.extend_from_slice(&ours.to_array());
-    }
-    output.extend_from_slice(&[5; 16]);
-    seal.seal(output, talk.packet);
-    if !dialled {
-        stream.write_all(output).expect("somebody reads");
-        output.clear();
-    }
-    input.take(stream, 16).expect("a terminator");
-    begun
-}
-
-/// Who dials: version; then the other's three; then the rest.
-fn ask(
-    stream: &mut TcpStream,
-    (mut seal, mut open): (impl Wire, impl Wire),
-    begun: Begun,
-    talk: Talk,
-) {
-    let Begun { mut input, mut output, before } = begun;
-    seal.seal(&mut output, talk.version);
-    stream.write_all(&output).expect("somebody reads");
-    assert_eq!(receive(stream, &mut input, &mut open, before + 3), before + 3);
-    output.clear();
-    seal.seal(&mut output, talk.sendaddrv2);
-    seal.seal(&mut output, talk.verack);
-    stream.write_all(&output).expect("somebody reads");
-    // The other end hangs up when it has them.
-    let _ = input.read(stream);
+    end.push(talk.sendaddrv2);
+    end.push(talk.verack);
+    end.flush().await.then_some(end)
 }
 
 /// Who is dialled: all three, as soon as the other's version is there.
-fn answer(
-    stream: &mut TcpStream,
-    (mut seal, mut open): (impl Wire, impl Wire),
-    begun: Begun,
-    talk: Talk,
-) {
-    let Begun { mut input, mut output, before } = begun;
-    let seen = receive(stream, &mut input, &mut open, before + 1);
+async fn reply<W: Wire>(mut end: End<W>, before: u64, talk: Talk) -> Option<End<W>> {
+    let mut seen = 0;
+    while seen < before + 1 {
+        seen += end.receive(|_, _, said| assert!(said.payload.len() < 1_000)).await?;
+    }
     for message in [talk.version, talk.sendaddrv2, talk.verack] {
-        seal.seal(&mut output, message);
+        end.push(message);
     }
-    stream.write_all(&output).expect("somebody reads");
-    let rest = before + 3 - seen;
-    assert_eq!(receive(stream, &mut input, &mut open, rest), rest);
-}
-
-/// Waits for so many frames; returns how many there were.
-fn receive(stream: &mut TcpStream, input: &mut Input, open: &mut impl Wire, wanted: u64) -> u64 {
-    let mut count = 0;
-    while count < wanted {
-        count += input.frames(open, |payload| assert!(payload.len() < 1_000));
-        if count < wanted && !input.read(stream).unwrap_or(false) {
-            return count;
-        }
+    if !end.flush().await {
+        return None;
     }
-    count
+    end.expect(before + 3 - seen).await.then_some(end)
 }

@@ -12,13 +12,33 @@ pub(super) const MAGIC: [u8; 4] = [0xfa, 0xbf, 0xb5, 0xda];
 /// One direction of a connection.
 pub(super) trait Wire: Send + 'static {
     /// Appends a frame.
-    fn seal(&mut self, out: &mut Vec<u8>, message: &'static Message);
-    /// The payload of the frame at the front of `bytes` and the frame's length, or how many bytes
-    /// it takes at least.
-    fn open<'a>(&mut self, bytes: &'a mut [u8]) -> Result<(&'a [u8], usize), usize>;
+    fn seal(&mut self, out: &mut Vec<u8>, message: &Message);
+    /// What the frame at the front of `bytes` says and the frame's length, or how many bytes it
+    /// takes at least.
+    fn open<'a>(&mut self, bytes: &'a mut [u8]) -> Result<(Said<'a>, usize), usize>;
 }
 
-/// A message to send: its name, its id in v2 and its payload.
+/// A message that has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said<'a> {
+    /// The id that it has in v2, or 0.
+    id: u8,
+    /// Its name, if it came with one.
+    command: &'a [u8],
+    pub(super) payload: &'a [u8],
+}
+
+impl Said<'_> {
+    /// Whether it is the message of this name or of this id.
+    pub(super) fn is(&self, name: &[u8], id: u8) -> bool {
+        match self.command.strip_prefix(name) {
+            Some(rest) if self.id == 0 => rest.iter().all(|byte| *byte == 0),
+            _ => self.id != 0 && self.id == id,
+        }
+    }
+}
+
+/// A message to send: its name, its id in v2 if it has one (or else 0), and its payload.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) command: [u8; 12],
@@ -27,6 +47,10 @@ pub(super) struct Message {
 }
 
 impl Message {
+    pub(super) fn pong(nonce: [u8; 8]) -> Self {
+        Self { command: *b"pong\0\0\0\0\0\0\0\0", id: 19, payload: nonce.to_vec() }
+    }
+
     /// A message that lives for the rest of the program, which is short.
     pub(super) fn leak(name: &str, id: u8, payload: Vec<u8>) -> &'static Self {
         let mut command = [0; 12];
@@ -64,22 +88,22 @@ impl V1 {
 }
 
 impl Wire for V1 {
-    fn seal(&mut self, out: &mut Vec<u8>, message: &'static Message) {
+    fn seal(&mut self, out: &mut Vec<u8>, message: &Message) {
         out.extend_from_slice(&header(message));
         out.extend_from_slice(&message.payload);
     }
 
-    fn open<'a>(&mut self, bytes: &'a mut [u8]) -> Result<(&'a [u8], usize), usize> {
+    fn open<'a>(&mut self, bytes: &'a mut [u8]) -> Result<(Said<'a>, usize), usize> {
         let Some((header, rest)) = bytes.split_first_chunk::<24>() else { return Err(24) };
         assert_eq!(header[..4], MAGIC);
         let len = u32::from_le_bytes([header[16], header[17], header[18], header[19]]) as usize;
         let Some(payload) = rest.get(..len) else { return Err(24 + len) };
         assert_eq!(sha256d(payload)[..4], header[20..]);
-        Ok((payload, 24 + len))
+        Ok((Said { id: 0, command: &header[4..16], payload }, 24 + len))
     }
 }
 
-/// v2: the ciphers of BIP324 with keys that everybody knows.
+/// v2: one direction's ciphers of BIP324.
 pub(super) struct V2 {
     length_key: [u8; 32],
     length: ChaCha20,
@@ -89,6 +113,8 @@ pub(super) struct V2 {
     rekeyed: u64,
     /// The length of the packet that is arriving, once it was decrypted.
     arriving: Option<usize>,
+    /// What the next packet authenticates beside itself: garbage.
+    garbage: Vec<u8>,
 }
 
 /// A packet's length field, header byte and tag.
@@ -98,16 +124,27 @@ const OVERHEAD: usize = 3 + 1 + 16;
 const REKEY: u32 = 224;
 
 impl V2 {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(length_key: [u8; 32], key: [u8; 32]) -> Self {
         Self {
-            length_key: [1; 32],
-            length: stream(&[1; 32], 0),
-            key: [2; 32],
-            aead: aead(&[2; 32]),
+            length_key,
+            length: stream(&length_key, 0),
+            key,
+            aead: aead(&key),
             packet: 0,
             rekeyed: 0,
             arriving: None,
+            garbage: Vec::new(),
         }
+    }
+
+    /// With keys that everybody knows, where there was no opening.
+    pub(super) fn known() -> Self {
+        Self::new([1; 32], [2; 32])
+    }
+
+    /// The next packet must authenticate this as well.
+    pub(super) fn authenticate(&mut self, garbage: Vec<u8>) {
+        self.garbage = garbage;
     }
 
     fn nonce(&self) -> Nonce {
@@ -136,13 +173,19 @@ impl V2 {
 }
 
 impl Wire for V2 {
-    fn seal(&mut self, out: &mut Vec<u8>, message: &'static Message) {
-        let [a, b, c, _] = len32(message.payload.len() + 1).to_le_bytes();
+    fn seal(&mut self, out: &mut Vec<u8>, message: &Message) {
+        let name: &[u8] = match message {
+            Message { id: 0, payload, .. } if payload.is_empty() && message.command[0] == 0 => &[],
+            Message { id: 0, command, .. } => &[&[0], &command[..]].concat(),
+            Message { id, .. } => std::slice::from_ref(id),
+        };
+        let [a, b, c, _] = len32(name.len() + message.payload.len()).to_le_bytes();
         let mut length = [a, b, c];
         self.length.apply_keystream(&mut length);
         out.extend_from_slice(&length);
         let start = out.len();
-        out.extend_from_slice(&[0, message.id]);
+        out.push(0);
+        out.extend_from_slice(name);
         out.extend_from_slice(&message.payload);
         let nonce = self.nonce();
         let tag = self.aead.seal_in_place_separate_tag(nonce, Aad::empty(), &mut out[start..]);
@@ -150,7 +193,7 @@ impl Wire for V2 {
         self.next();
     }
 
-    fn open<'a>(&mut self, bytes: &'a mut [u8]) -> Result<(&'a [u8], usize), usize> {
+    fn open<'a>(&mut self, bytes: &'a mut [u8]) -> Result<(Said<'a>, usize), usize> {
         let Some((length, rest)) = bytes.split_first_chunk_mut::<3>() else { return Err(3) };
         let len = match self.arriving {
             Some(len) => len,
@@ -165,10 +208,16 @@ impl Wire for V2 {
         };
         let Some(packet) = rest.get_mut(..len + OVERHEAD - 3) else { return Err(len + OVERHEAD) };
         let nonce = self.nonce();
-        let plain = self.aead.open_in_place(nonce, Aad::empty(), packet).expect("we sealed it");
+        let aad = Aad::from(std::mem::take(&mut self.garbage));
+        let plain = self.aead.open_in_place(nonce, aad, packet).expect("they sealed it");
         self.arriving = None;
         self.next();
-        Ok((plain.get(2..).unwrap_or_default(), len + OVERHEAD))
+        let (id, command, payload): (_, &[u8], &[u8]) = match plain {
+            [_, 0, rest @ ..] => (0, &rest[..12], &rest[12..]),
+            [_, id, rest @ ..] => (*id, &[], rest),
+            _ => (0, &[], &[]),
+        };
+        Ok((Said { id, command, payload }, len + OVERHEAD))
     }
 }
 
@@ -200,12 +249,12 @@ impl Input {
     }
 
     /// Hands every whole frame's payload to `each`; returns how many there were.
-    pub(super) fn frames(&mut self, wire: &mut impl Wire, mut each: impl FnMut(&[u8])) -> u64 {
+    pub(super) fn frames(&mut self, wire: &mut impl Wire, mut each: impl FnMut(Said<'_>)) -> u64 {
         let mut count = 0;
         loop {
             match wire.open(&mut self.buffer[self.start..self.end]) {
-                Ok((payload, len)) => {
-                    each(payload);
+                Ok((said, len)) => {
+                    each(said);
                     self.start += len;
                     count += 1;
                 }
@@ -238,15 +287,15 @@ impl Input {
         Ok(count > 0)
     }
 
-    /// Takes bytes that are no frame, once so many are there.
-    pub(super) fn take(&mut self, from: &mut impl Read, count: usize) -> std::io::Result<Vec<u8>> {
-        while self.end - self.start < count {
-            if !self.read(from)? {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-        }
+    /// What has arrived and is not used up.
+    pub(super) fn filled_part(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Takes bytes that are no frame and are there.
+    pub(super) fn take(&mut self, count: usize) -> Vec<u8> {
         let taken = self.buffer[self.start..self.start + count].to_vec();
         self.start += count;
-        Ok(taken)
+        taken
     }
 }

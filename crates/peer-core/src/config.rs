@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Times and bounds of a connection; shared by as many connections as like.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
     /// How long the whole opening may take, v2 handshake included. 30 s, as btcd; Core gives 60 s.
@@ -110,6 +110,15 @@ impl BestHeight {
         (self.0)()
     }
 }
+
+/// The same if it asks the same function.
+impl PartialEq for BestHeight {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for BestHeight {}
 
 impl fmt::Debug for BestHeight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -37,3 +37,19 @@ pub enum Misbehaviour {
     /// More than 64 KiB of unknown messages within a minute; above 1 MiB the connection ends.
     UnknownTraffic,
 }
+
+/// What is known of the frame that a message came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Its length on the wire, in bytes.
+    pub wire_len: usize,
+    /// The payload's double SHA-256, if the transport has computed it.
+    pub payload_hash: Option<[u8; 32]>,
+}
+
+impl From<usize> for Envelope {
+    /// Nothing but its length on the wire.
+    fn from(wire_len: usize) -> Self {
+        Self { wire_len, payload_hash: None }
+    }
+}

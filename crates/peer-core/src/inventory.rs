@@ -27,7 +27,7 @@ impl<I: Copy + Eq + Hash> Inventory<I> {
     /// The remote knows this item: it announced it, sent it, or was told.
     #[inline]
     pub(crate) fn learn(&mut self, item: &I) {
-        self.known.insert(item);
+        self.known.learn(item);
     }
 
     /// Marks an item as announced; returns whether it is news to the remote.
@@ -69,10 +69,10 @@ impl<I: Copy + Eq + Hash> Inventory<I> {
 
 /// A set that remembers at least the last 4,096 items put into it, and forgets those before 8,192.
 ///
-/// It holds 64-bit fingerprints of values under a key of this connection, so a stranger can neither
-/// pin memory through it nor choose items that collide. Two generations of 64 KiB each; when the
-/// younger is full it becomes the elder, and the elder is forgotten. Nothing is allocated before
-/// the first item.
+/// It holds 32-bit fingerprints of values under a key of this connection, so a stranger can neither
+/// pin memory through it nor choose items that collide; by chance one of a thousand million new
+/// items is taken for a known one. Two generations of 32 KiB each; when the younger is full it
+/// becomes the elder, and the elder is forgotten. Nothing is allocated before the first item.
 ///
 /// ```
 /// use peerage_peer_core::Known;
@@ -97,10 +97,10 @@ impl Known {
         Self { key: (k0, k1), young: Generation::new(), old: Generation::new() }
     }
 
-    fn fingerprint<I: Hash>(&self, item: &I) -> u64 {
+    fn fingerprint<I: Hash>(&self, item: &I) -> Fingerprint {
         let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
         item.hash(&mut hasher);
-        hasher.finish().max(1) // zero marks an empty slot
+        Fingerprint::of(hasher.finish())
     }
 
     /// Whether an item is remembered.
@@ -112,6 +112,16 @@ impl Known {
     /// Puts an item in; returns whether it was not there.
     pub fn insert<I: Hash>(&mut self, item: &I) -> bool {
         let fingerprint = self.fingerprint(item);
+        self.put(fingerprint) && !self.old.contains(fingerprint)
+    }
+
+    /// Puts an item in. Cheaper than [`insert`](Self::insert), which looks at the elder generation.
+    pub fn learn<I: Hash>(&mut self, item: &I) {
+        self.put(self.fingerprint(item));
+    }
+
+    /// Whether the younger generation did not have it.
+    fn put(&mut self, fingerprint: Fingerprint) -> bool {
         match self.young.insert(fingerprint) {
             Insert::Present => return false,
             Insert::Done => {}
@@ -121,7 +131,7 @@ impl Known {
                 self.young.insert(fingerprint);
             }
         }
-        !self.old.contains(fingerprint)
+        true
     }
 
     /// How many items are remembered; one that is in both generations counts twice.
@@ -137,10 +147,25 @@ impl Known {
     }
 }
 
+/// What is kept of an item, and where.
+#[derive(Clone, Copy)]
+struct Fingerprint {
+    /// Zero marks an empty slot.
+    value: u32,
+    slot: usize,
+}
+
+impl Fingerprint {
+    #[allow(clippy::cast_possible_truncation)] // the two halves of the hash
+    fn of(hash: u64) -> Self {
+        Self { value: (hash as u32).max(1), slot: (hash >> 32) as usize % Generation::SLOTS }
+    }
+}
+
 /// Fingerprints in an open-addressed table at most half full.
 #[derive(Debug)]
 struct Generation {
-    slots: Vec<u64>,
+    slots: Vec<u32>,
     len: usize,
 }
 
@@ -159,20 +184,18 @@ impl Generation {
     }
 
     /// The slot of a fingerprint, or the empty slot where it would go.
-    #[allow(clippy::cast_possible_truncation)] // the table takes the low 13 bits
-    fn slot(&self, fingerprint: u64) -> usize {
-        let mut slot = fingerprint as usize % Self::SLOTS;
-        while self.slots[slot] != 0 && self.slots[slot] != fingerprint {
+    fn slot(&self, Fingerprint { value, mut slot }: Fingerprint) -> usize {
+        while self.slots[slot] != 0 && self.slots[slot] != value {
             slot = (slot + 1) % Self::SLOTS;
         }
         slot
     }
 
-    fn contains(&self, fingerprint: u64) -> bool {
-        self.len > 0 && self.slots[self.slot(fingerprint)] == fingerprint
+    fn contains(&self, fingerprint: Fingerprint) -> bool {
+        self.len > 0 && self.slots[self.slot(fingerprint)] == fingerprint.value
     }
 
-    fn insert(&mut self, fingerprint: u64) -> Insert {
+    fn insert(&mut self, fingerprint: Fingerprint) -> Insert {
         if self.slots.is_empty() {
             self.slots = vec![0; Self::SLOTS];
         }
@@ -183,7 +206,7 @@ impl Generation {
         if self.len == GENERATION {
             return Insert::Full;
         }
-        self.slots[slot] = fingerprint;
+        self.slots[slot] = fingerprint.value;
         self.len += 1;
         Insert::Done
     }

@@ -35,7 +35,7 @@ mod unknown;
 
 pub use config::{BestHeight, Config, PongOrder};
 pub use error::{DisconnectReason, Fault, Local, Retry};
-pub use event::{Event, Misbehaviour};
+pub use event::{Envelope, Event, Misbehaviour};
 pub use inventory::Known;
 pub use outbox::{Batch, Load, Outbox, Outgoing, Source, Taken};
 pub use peer::{Paused, Peer};

@@ -23,7 +23,7 @@ pub(crate) struct Opening<P: Protocol> {
 /// What a message led to.
 pub(crate) enum Progress<P: Protocol> {
     More { send: Vec<P::Message>, heard: Option<P::Remote> },
-    Done { send: Vec<P::Message>, remote: P::Remote },
+    Done { send: Vec<P::Message>, remote: P::Remote, heard: Option<P::Remote> },
     Failed(DisconnectReason),
 }
 
@@ -62,7 +62,11 @@ impl<P: Protocol> Opening<P> {
                 }
                 Progress::More { send, heard }
             }
-            Step::Done { remote, send } => Progress::Done { send, remote },
+            Step::Done { remote, send } => {
+                // An introduction that was the last word has not been told to the handler yet.
+                let heard = self.heard.is_none().then(|| remote.clone());
+                Progress::Done { send, remote, heard }
+            }
             Step::Failed(violation) => Progress::Failed(violation.into()),
             Step::SelfConnection => Progress::Failed(DisconnectReason::SelfConnection),
         }

@@ -108,13 +108,14 @@ impl<P: Protocol, R> Outbox<P, R> {
         self.waiting_in_core = announcements;
     }
 
-    /// Gives back the room of frames that were sealed. Returns whether somebody had been refused
-    /// and the outbox has now fallen to half its limits.
-    pub fn release(&mut self, sealed: Load) -> bool {
-        self.held.callers = self.held.callers.saturating_sub(sealed.callers);
-        self.held.answers = self.held.answers.saturating_sub(sealed.answers);
-        let low =
-            self.held.callers <= self.limit / 2 && self.held.answers <= self.limit.min(ANSWERS) / 2;
+    /// Gives back the room of frames that are gone. Returns whether somebody had been refused and
+    /// the outbox has now fallen to three quarters of its limit for callers (whoever then makes the
+    /// next large frame ready is done before the rest has left) and to half of that for answers.
+    pub fn release(&mut self, gone: Load) -> bool {
+        self.held.callers = self.held.callers.saturating_sub(gone.callers);
+        self.held.answers = self.held.answers.saturating_sub(gone.answers);
+        let low = self.held.callers <= self.limit - self.limit / 4
+            && self.held.answers <= self.limit.min(ANSWERS) / 2;
         let room = self.refused && low;
         self.refused &= !room;
         room

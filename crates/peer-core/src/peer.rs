@@ -5,17 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peerage_wire::{
-    Direction, Kind as _, Malformed, Message as _, Now, Offence, Patience, Protocol, Refusal,
-    Remote as _, Rng, Role, Violation,
+    Direction, Kind as _, Malformed, Message as _, Now, Offence, Protocol, Refusal, Remote as _,
+    Rng, Role,
 };
 
 use crate::inventory::{Inventory, MAX_ANNOUNCED};
 use crate::keepalive::Keepalive;
-use crate::opening::{Opening, Progress};
+use crate::opening::Opening;
 use crate::stall::Stall;
 use crate::timers::{Timer, Timers};
-use crate::unknown::{Unknown, UnknownTraffic};
-use crate::{Config, DisconnectReason, Event, Local, Misbehaviour, PingStats, PongOrder};
+use crate::unknown::UnknownTraffic;
+use crate::{Config, DisconnectReason, Envelope, Event, PingStats};
+use seed::Seed;
+
+mod seed;
+mod work;
 
 /// One connection's protocol.
 ///
@@ -24,8 +28,7 @@ use crate::{Config, DisconnectReason, Event, Local, Misbehaviour, PingStats, Pon
 pub struct Peer<P: Protocol> {
     direction: Direction,
     config: Arc<Config>,
-    identity: Arc<P::Identity>,
-    rng: Rng,
+    seed: Seed,
     state: State<P>,
     timers: Timers,
     keepalive: Keepalive,
@@ -80,13 +83,12 @@ impl<P: Protocol> Peer<P> {
         Self {
             direction,
             config,
-            identity,
             state: State::Opening(Box::new(opening)),
             timers,
             keepalive: Keepalive::default(),
             stall: Stall::new(),
             inventory: Inventory::new(&mut rng),
-            rng,
+            seed: Seed(rng.array()),
             unknown: UnknownTraffic::default(),
             last_message: now.mono,
             arriving: Duration::ZERO,
@@ -98,8 +100,9 @@ impl<P: Protocol> Peer<P> {
         }
     }
 
-    /// A whole message came, in a frame of `wire_len` bytes.
-    pub fn handle_message(&mut self, now: Now, message: P::Message, wire_len: usize) {
+    /// A whole message came. Of its frame, the length on the wire must be told.
+    pub fn handle_message(&mut self, now: Now, message: P::Message, envelope: impl Into<Envelope>) {
+        let envelope = envelope.into();
         self.last_message = now.mono;
         if !self.arriving.is_zero() {
             self.arriving = Duration::ZERO;
@@ -109,8 +112,13 @@ impl<P: Protocol> Peer<P> {
         }
         match &mut self.state {
             State::Open(remote) => {
-                let role = message.role(&self.identity, remote);
-                self.open_message(now, message, wire_len, role);
+                let role = message.role(remote);
+                if role == Role::Announce {
+                    let inventory = &mut self.inventory;
+                    let hash = envelope.payload_hash.as_ref();
+                    message.items(remote, hash, &mut |item| inventory.learn(&item));
+                }
+                self.open_message(now, message, envelope.wire_len, role);
             }
             State::Opening(opening) => {
                 let progress = opening.on_message(&message, now);
@@ -183,8 +191,11 @@ impl<P: Protocol> Peer<P> {
         }
     }
 
-    /// The handler does not want them; only inside the opening, when they have been heard.
+    /// The handler does not want them; only when they have just been heard, which is inside the
+    /// opening or, where nothing follows an introduction, at its end.
     pub fn refuse(&mut self, refusal: &Refusal) {
+        // Whoever is refused was never there.
+        self.events.clear();
         self.end(refusal.clone().into(), Some(&Offence::Refused(refusal)));
     }
 
@@ -324,6 +335,12 @@ impl<P: Protocol> Peer<P> {
         self.transmit.len() > MAX_OWN
     }
 
+    /// Gives back memory that only the opening needed; to be called when its outputs were taken.
+    pub fn settle(&mut self) {
+        self.events.shrink_to(1);
+        self.transmit.shrink_to(1);
+    }
+
     /// How many announcements wait for the trickle.
     #[must_use]
     pub fn announcements_waiting(&self) -> usize {
@@ -340,204 +357,6 @@ impl<P: Protocol> Peer<P> {
     #[must_use]
     pub fn ping_stats(&self, now: Now) -> PingStats {
         self.keepalive.stats(now.mono)
-    }
-}
-
-impl<P: Protocol> Peer<P> {
-    fn opening_message(&mut self, now: Now, message: P::Message, progress: Progress<P>) {
-        match progress {
-            Progress::More { send, heard } => {
-                if heard.is_some() {
-                    self.heard = heard.map(Box::new);
-                } else {
-                    self.events.push_back(Event::Opening(message));
-                }
-                self.transmit.extend(send);
-            }
-            Progress::Done { send, remote } => {
-                self.events.push_back(Event::Opening(message));
-                self.transmit.extend(send);
-                self.establish(now, remote);
-            }
-            Progress::Failed(reason) => {
-                let cause = reason.clone();
-                let offence = match &cause {
-                    DisconnectReason::Violation(violation) => Some(Offence::Violation(violation)),
-                    _ => None,
-                };
-                self.end(reason, offence.as_ref());
-            }
-        }
-    }
-
-    fn establish(&mut self, now: Now, remote: P::Remote) {
-        let remote = Arc::new(remote);
-        self.remote_height = remote.height();
-        self.timers.stop(Timer::Opening);
-        self.timers.start(Timer::Idle, now.mono, self.config.idle_timeout);
-        self.arm_ping(now);
-        self.events.push_back(Event::Established(remote.clone()));
-        self.transmit.shrink_to(1);
-        self.state = State::Open(remote);
-    }
-
-    #[inline]
-    fn open_message(&mut self, now: Now, message: P::Message, wire_len: usize, role: Role) {
-        let kind = message.kind();
-        self.stall.answered(kind, message.settles(), now.mono);
-        match role {
-            Role::Other if kind.policy().unknown && !self.admit_unknown(now, wire_len) => return,
-            Role::Other => {}
-            Role::Announce => {
-                let inventory = &mut self.inventory;
-                message.items(&mut |item| inventory.learn(&item));
-            }
-            Role::Ping(nonce) => {
-                self.events.push_back(Event::Message(message));
-                return match self.config.pong {
-                    PongOrder::AtOnce => self.transmit.push_back(P::Message::pong(nonce)),
-                    PongOrder::Ordered => self.events.push_back(Event::PongDue(nonce)),
-                };
-            }
-            Role::Pong(nonce) => {
-                if self.keepalive.pong(nonce, now.mono) {
-                    self.timers.stop(Timer::Pong);
-                }
-            }
-            Role::Ignore => return,
-            Role::Forbidden(violation) => {
-                let offence = violation.clone();
-                return self.end(violation.into(), Some(&Offence::Violation(&offence)));
-            }
-        }
-        self.events.push_back(Event::Message(message));
-    }
-
-    /// Counts unknown traffic; returns whether the message may pass.
-    fn admit_unknown(&mut self, now: Now, wire_len: usize) -> bool {
-        match self.unknown.add(now.mono, wire_len) {
-            Unknown::Free => {}
-            Unknown::Noticed => {
-                self.events.push_back(Event::Misbehaved(Misbehaviour::UnknownTraffic));
-            }
-            Unknown::Flood => {
-                let violation = Violation::UnknownFlood { max: UnknownTraffic::FLOOD };
-                self.end(violation.clone().into(), Some(&Offence::Violation(&violation)));
-                return false;
-            }
-        }
-        true
-    }
-
-    const fn out_of_patience(&self) -> Local {
-        match self.paused {
-            Some(Paused::ByShortage) => Local::NoMemory,
-            _ => Local::NotReading,
-        }
-    }
-
-    fn check_idle(&mut self, now: Now) {
-        // Not rearmed with every message: only when it fires is it seen that one has come.
-        let allowed = self.config.idle_timeout.saturating_add(self.arriving);
-        self.timers.start(Timer::Idle, self.last_message, allowed);
-        if self.timers.get(Timer::Idle).is_some_and(|due| due <= now.mono) {
-            self.end(DisconnectReason::Idle, None);
-        }
-    }
-
-    fn check_stall(&mut self, now: Now) {
-        while let Some((request, patience)) = self.stall.expire(now.mono) {
-            let blamed = match patience {
-                Patience::Strict => true,
-                Patience::WhenAhead => self.remote_is_ahead(),
-                Patience::Lenient => false,
-            };
-            if blamed {
-                return self.end(DisconnectReason::Stalled(request.command()), None);
-            }
-            self.events.push_back(Event::Unanswered(request));
-        }
-        self.rearm_stall();
-    }
-
-    fn remote_is_ahead(&self) -> bool {
-        let ours = self.config.best_height.as_ref().and_then(crate::BestHeight::get);
-        ours.is_some_and(|ours| self.remote_height > ours)
-    }
-
-    /// The timer runs for the earliest of what is owed; it fires early at worst.
-    fn rearm_stall(&mut self) {
-        match self.stall.next() {
-            Some(due) => self.timers.set(Timer::Stall, due),
-            None => self.timers.stop(Timer::Stall),
-        }
-    }
-
-    fn ping(&mut self, now: Now) {
-        let State::Open(remote) = &self.state else { return };
-        let answers = remote.answers_ping();
-        if !self.keepalive.is_waiting() {
-            let nonce = self.rng.next_u64();
-            if answers {
-                self.keepalive.queue(nonce);
-            }
-            self.transmit.push_back(P::Message::ping(nonce));
-        }
-        self.arm_ping(now);
-    }
-
-    fn arm_ping(&mut self, now: Now) {
-        if !self.config.ping_interval.is_zero() {
-            self.timers.start(Timer::Ping, now.mono, self.config.ping_interval);
-        }
-    }
-
-    fn trickle_interval(&self) -> Duration {
-        match self.direction {
-            Direction::Inbound => self.config.trickle_inbound,
-            Direction::Outbound => self.config.trickle_outbound,
-        }
-    }
-
-    fn arm_trickle(&mut self, now: Now) {
-        if self.inventory.pending() > 0 && self.timers.get(Timer::Trickle).is_none() {
-            let wait = self.rng.poisson(self.trickle_interval());
-            self.timers.start(Timer::Trickle, now.mono, wait);
-        }
-    }
-
-    /// Sends what is due: one batch, or everything if nothing is ever held back.
-    fn trickle(&mut self, now: Now) {
-        let at_once = self.trickle_interval().is_zero();
-        while self.inventory.pending() > 0 {
-            let batch = self.inventory.take(&mut self.rng);
-            if !batch.is_empty() {
-                self.transmit.push_back(P::Message::announce(&batch));
-            }
-            if !at_once {
-                break;
-            }
-        }
-        self.arm_trickle(now);
-    }
-
-    /// Ends the connection: nothing that waited is sent, except last words where they are wanted.
-    fn end(&mut self, reason: DisconnectReason, offence: Option<&Offence<'_>>) {
-        if self.closed().is_some() {
-            return;
-        }
-        self.transmit.clear();
-        if let Some(offence) = offence {
-            let heard = match &self.state {
-                State::Opening(opening) => opening.heard(),
-                State::Open(remote) => Some(&**remote),
-                State::Closed { .. } => None,
-            };
-            self.transmit.extend(P::farewell(heard, offence));
-        }
-        let version = self.version();
-        self.state = State::Closed { reason, version };
-        self.timers = Timers::default();
     }
 }
 

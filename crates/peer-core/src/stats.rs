@@ -22,14 +22,28 @@ pub struct Count {
     pub bytes: u64,
 }
 
+impl Count {
+    /// One message of so many bytes.
+    #[must_use]
+    pub const fn message(bytes: usize) -> Self {
+        Self { messages: 1, bytes: bytes as u64 }
+    }
+}
+
+impl std::ops::AddAssign for Count {
+    fn add_assign(&mut self, more: Self) {
+        self.messages += more.messages;
+        self.bytes += more.bytes;
+    }
+}
+
 /// One direction's traffic by kind of message.
 ///
 /// It grows with the kinds that are seen, except that unknown commands, which a stranger could
 /// invent without end, share a bounded number of rows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Traffic<K> {
     rows: Vec<(K, Count)>,
-    last: usize,
     others: Count,
 }
 
@@ -37,15 +51,9 @@ pub struct Traffic<K> {
 const MAX_ROWS: usize = 64;
 
 impl<K: Copy + Eq> Traffic<K> {
-    /// Counts one message.
-    #[inline]
-    pub fn add(&mut self, kind: K, bytes: usize) {
-        let count = match self.rows.get(self.last) {
-            Some((same, _)) if *same == kind => &mut self.rows[self.last].1,
-            _ => self.row(kind),
-        };
-        count.messages += 1;
-        count.bytes += bytes as u64;
+    /// Counts messages of one kind.
+    pub fn add(&mut self, kind: K, more: Count) {
+        *self.row(kind) += more;
     }
 
     fn row(&mut self, kind: K) -> &mut Count {
@@ -53,11 +61,11 @@ impl<K: Copy + Eq> Traffic<K> {
         if found.is_none() && self.rows.len() == MAX_ROWS {
             return &mut self.others;
         }
-        self.last = found.unwrap_or_else(|| {
+        let row = found.unwrap_or_else(|| {
             self.rows.push((kind, Count::default()));
             self.rows.len() - 1
         });
-        &mut self.rows[self.last].1
+        &mut self.rows[row].1
     }
 
     /// The kinds seen, in the order of their first appearance.
@@ -72,31 +80,15 @@ impl<K: Copy + Eq> Traffic<K> {
 
     /// All messages and their bytes. What no message carries (v2 handshakes, decoys) is not here.
     pub fn total(&self) -> Count {
-        self.rows.iter().map(|(_, count)| count).chain([&self.others]).fold(
-            Count::default(),
-            |sum, count| Count {
-                messages: sum.messages + count.messages,
-                bytes: sum.bytes + count.bytes,
-            },
-        )
-    }
-}
-
-impl<K: Clone> Clone for Traffic<K> {
-    fn clone(&self) -> Self {
-        Self { rows: self.rows.clone(), ..*self }
-    }
-
-    /// Reuses the rows: the driver publishes its counters after each round of work.
-    fn clone_from(&mut self, source: &Self) {
-        self.rows.clone_from(&source.rows);
-        (self.last, self.others) = (source.last, source.others);
+        let mut total = self.others;
+        self.rows.iter().for_each(|(_, count)| total += *count);
+        total
     }
 }
 
 impl<K> Default for Traffic<K> {
     fn default() -> Self {
-        Self { rows: Vec::new(), last: 0, others: Count::default() }
+        Self { rows: Vec::new(), others: Count::default() }
     }
 }
 

@@ -124,9 +124,9 @@ fn what_they_know_is_never_announced_back() {
     solo.hear(Message::Headers(header));
     solo.core.add_known(&[tx(2), block(2)]);
     let of_block = InventoryItem::block(genesis.block_hash());
-    let of_tx = [InventoryItem::tx(coinbase.txid()), InventoryItem::wtx(coinbase.wtxid())];
-    assert_eq!(solo.core.known_items(), 2 + 2 + 1 + 2);
-    solo.announce(&[tx(1), tx(2), block(1), block(2), of_tx[0], of_tx[1], of_block]);
+    let of_tx = solo.core.remote().unwrap().announcement_of(&coinbase);
+    assert_eq!(solo.core.known_items(), 2 + 1 + 1 + 2);
+    solo.announce(&[tx(1), tx(2), block(1), block(2), of_tx, of_block]);
     assert_eq!(solo.core.announcements_waiting(), 0);
     solo.wait(s(60));
     assert!(solo.take_announced().is_empty());

@@ -138,7 +138,7 @@ fn empty_messages_fill_it_too() {
 }
 
 #[test]
-fn room_is_told_once_at_half_and_only_to_who_was_refused() {
+fn room_is_told_once_at_three_quarters_and_only_to_who_was_refused() {
     let mut outbox = Lane::new(1_000, 10);
     for _ in 0..10 {
         push(&mut outbox, &[0; 100 - OVERHEAD], None);
@@ -150,11 +150,11 @@ fn room_is_told_once_at_half_and_only_to_who_was_refused() {
     assert!(outbox.is_full(Source::Caller));
     outbox.refuse();
     outbox.refuse();
-    assert!(!outbox.release(callers(499)), "more than half is left");
+    assert!(!outbox.release(callers(249)), "more than three quarters are left");
     assert!(outbox.release(callers(1)));
     assert!(!outbox.release(callers(100)), "once");
     outbox.refuse();
-    assert!(outbox.release(callers(0)), "it is below half already");
+    assert!(outbox.release(callers(0)), "it is below that already");
 }
 
 #[test]

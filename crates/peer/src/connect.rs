@@ -11,7 +11,6 @@ use peerage_wire::{Direction, Protocol, Rng};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::driver::{Driver, Parts};
@@ -20,7 +19,7 @@ use crate::link::Link;
 use crate::shared::Shared;
 use crate::socks::{Socks5, SocksError};
 use crate::stats::Addresses;
-use crate::supervise::supervise;
+use crate::supervise::Work;
 use crate::{Budget, InvalidTarget, PeerHandle, Target};
 
 /// Everything that a connection is made with.
@@ -39,10 +38,6 @@ pub struct Setup<P: Protocol> {
     /// The memory that connections share.
     pub budget: Budget,
 }
-
-/// An opening that succeeded; the handle tells the rest.
-#[derive(Debug)]
-pub(crate) struct Opened;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -251,8 +246,7 @@ where
         &setup.config,
         setup.budget.clone(),
     ));
-    let (opened, outcome) = oneshot::channel();
-    let driver = Box::new(Driver::new(Parts {
+    let driver = Driver::new(Parts {
         direction,
         identity: setup.identity.clone(),
         config: setup.config.clone(),
@@ -260,21 +254,18 @@ where
         link: Link::new(stream, transport, setup.magic, setup.budget.clone(), H::KEEPS),
         handler,
         shared: shared.clone(),
-        opened,
-        may_fall_back: direction == Direction::Outbound
-            && dial == Dial::First
-            && setup.v2 == V2::Preferred,
-    }));
+    });
     // Dropped with this future, it ends the connection.
-    let peer = PeerHandle::owning(shared.clone());
-    tokio::spawn(supervise(driver, shared.clone()));
-    match outcome.await {
-        Ok(Ok(Opened)) => Ok(peer),
-        Ok(Err(error)) => Err(error),
-        Err(_) => {
-            let reason = shared.ended().await;
-            let retry = reason.retry();
-            Err(OpenError::Ended { reason, retry })
+    let mut work = Work::new(driver, shared.clone());
+    match work.open().await {
+        Ok(()) => {
+            tokio::spawn(work.run());
+            Ok(PeerHandle::owning(shared))
+        }
+        Err((reason, (received, sent))) => {
+            let preferred = dial == Dial::First && setup.v2 == V2::Preferred;
+            let may_fall_back = preferred && direction == Direction::Outbound && received == 0;
+            Err(OpenError::ended(reason, sent, may_fall_back))
         }
     }
 }

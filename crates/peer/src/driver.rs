@@ -11,21 +11,19 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use peerage_peer_core::{Batch, Config, DisconnectReason, Event, Load, Paused, Peer, Taken};
-use peerage_transport::{Frame, Negotiated, TransportError};
-use peerage_wire::{
-    Direction, MAX_PAYLOAD, Malformed, Message as _, Now, Payload, Protocol, checksum,
+use peerage_peer_core::{
+    Batch, Config, DisconnectReason, Envelope, Event, Load, Outgoing, Paused, Peer, Source, Taken,
 };
+use peerage_transport::{Frame, Negotiated, TransportError};
+use peerage_wire::{Direction, Malformed, Message as _, Now, Payload, Protocol, checksum};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
 use crate::PeerHandle;
-use crate::connect::{OpenError, Opened};
 use crate::handler::Handler;
 use crate::link::Link;
 use crate::shared::{Agreed, ReceiptSender, Shared};
-use crate::stats::Measured;
+use crate::stats::Run;
 
 /// How long the last words to a peer that broke a rule may take.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -49,12 +47,17 @@ pub(crate) struct Driver<P: Protocol, S, H> {
     timer: Pin<Box<Sleep>>,
     armed: Option<Duration>,
     batch: Batch<P, ReceiptSender>,
-    sealed: Load,
-    measured: Measured<P>,
-    opened: Option<oneshot::Sender<Result<Opened, OpenError>>>,
-    may_fall_back: bool,
+    /// What answers that were sealed are charged.
+    sealed: usize,
+    received: Run<P::Kind>,
+    sent: Run<P::Kind>,
+    /// All bytes read and written, as last noted.
+    noted: (u64, u64),
     remote_height: i32,
     paused: Option<Paused>,
+    may_handle: bool,
+    /// Whether frames that have arrived are still to be handled.
+    backlog: bool,
     more_to_send: bool,
     writing: Option<u64>,
     arriving: usize,
@@ -70,9 +73,6 @@ pub(crate) struct Parts<P: Protocol, S, H> {
     pub(crate) link: Link<S, P::Kind>,
     pub(crate) handler: H,
     pub(crate) shared: Arc<Shared<P>>,
-    pub(crate) opened: oneshot::Sender<Result<Opened, OpenError>>,
-    /// Whether v1 may be tried if they hang up on v2.
-    pub(crate) may_fall_back: bool,
 }
 
 /// What woke the task.
@@ -92,6 +92,7 @@ where
     pub(crate) fn new(parts: Parts<P, S, H>) -> Self {
         let Parts { direction, identity, config, seed, link, handler, shared, .. } = parts;
         let now = shared.clock.now();
+        shared.measured().connected_at = now.unix;
         Self {
             core: Peer::new(direction, identity, config, seed, now),
             link,
@@ -102,12 +103,14 @@ where
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed: None,
             batch: Batch::default(),
-            sealed: Load::default(),
-            measured: Measured { connected_at: now.unix, ..Measured::default() },
-            opened: Some(parts.opened),
-            may_fall_back: parts.may_fall_back,
+            sealed: 0,
+            received: Run::new(),
+            sent: Run::new(),
+            noted: (0, 0),
             remote_height: i32::MIN,
             paused: None,
+            may_handle: true,
+            backlog: false,
             more_to_send: false,
             writing: None,
             arriving: 0,
@@ -115,31 +118,67 @@ where
         }
     }
 
+    /// Runs until both sides agree.
+    ///
+    /// # Errors
+    /// Why the connection ended before that.
+    pub(crate) async fn open(&mut self) -> Result<(), DisconnectReason> {
+        self.link.push_handshake();
+        loop {
+            self.turn().await;
+            if self.shared.agreed().is_some() {
+                return Ok(());
+            }
+            if let Some(reason) = self.core.closed().cloned() {
+                return Err(self.finish(reason).await);
+            }
+            self.rest().await;
+        }
+    }
+
     /// Runs until the connection ends.
     pub(crate) async fn run(&mut self) -> DisconnectReason {
-        self.link.push_handshake();
-        let mut may_handle = true;
         loop {
-            let backlog = self.round(may_handle);
-            // A failure to write shows in the wait below, behind what can still be read.
-            let _ = poll_fn(|cx| Poll::Ready(self.link.poll_write(cx))).await;
-            self.measure(self.now);
+            self.turn().await;
             if let Some(reason) = self.core.closed().cloned() {
-                return self.finish(reason).await;
+                // Boxed: the room for it would otherwise be part of every idle task.
+                return Box::pin(self.finish(reason)).await;
             }
-            let ready = poll_fn(|cx| Poll::Ready(self.handler.poll_ready(cx).is_ready())).await;
-            may_handle = self.may_handle(ready);
-            if (backlog && may_handle) || (self.more_to_send && self.link.has_room()) {
-                tokio::task::consume_budget().await;
-                continue;
-            }
-            match self.wait(may_handle, ready).await {
-                Input::Moved(Ok(true)) | Input::Work | Input::Timeout | Input::Ready => {}
-                Input::Moved(Ok(false)) => {
-                    self.core.close(DisconnectReason::RemoteClosed);
-                }
-                Input::Moved(Err(error)) => self.core.close(DisconnectReason::Io(error.kind())),
-            }
+            self.rest().await;
+        }
+    }
+
+    /// Nobody waits for the opening any more.
+    pub(crate) fn abandon(&mut self, reason: DisconnectReason) {
+        self.handler.handle(&self.peer, Event::Disconnected(reason));
+    }
+
+    /// All bytes ever read and written.
+    pub(crate) fn moved(&self) -> (u64, u64) {
+        (self.link.received(), self.link.sent())
+    }
+
+    /// One round, and what it led to is written and measured.
+    async fn turn(&mut self) {
+        self.backlog = self.round();
+        // A failure to write shows in the wait below, behind what can still be read.
+        let _ = poll_fn(|cx| Poll::Ready(self.link.poll_write(cx))).await;
+        self.give_back_room();
+        self.note_writing(self.now);
+        self.measure(self.now);
+    }
+
+    /// Waits for the next thing to happen, unless there is work left.
+    async fn rest(&mut self) {
+        let ready = poll_fn(|cx| Poll::Ready(self.handler.poll_ready(cx).is_ready())).await;
+        self.may_handle = self.may_handle(ready);
+        if (self.backlog && self.may_handle) || (self.more_to_send && self.link.has_room()) {
+            return tokio::task::consume_budget().await;
+        }
+        match self.wait(self.may_handle, ready).await {
+            Input::Moved(Ok(true)) | Input::Work | Input::Timeout | Input::Ready => {}
+            Input::Moved(Ok(false)) => self.core.close(DisconnectReason::RemoteClosed),
+            Input::Moved(Err(error)) => self.core.close(DisconnectReason::Io(error.kind())),
         }
     }
 
@@ -164,16 +203,15 @@ where
     }
 
     /// One round of work; returns whether frames that have arrived are still to be handled.
-    fn round(&mut self, may_handle: bool) -> bool {
+    fn round(&mut self) -> bool {
         let now = self.shared.clock.now();
         self.take_orders();
-        let backlog = if may_handle { self.receive(now) } else { true };
+        let backlog = if self.may_handle { self.receive(now) } else { true };
         self.note_writing(now);
         self.core.handle_timeout(now);
         self.deliver();
         self.transmit(now);
         self.handler.flush(self.link.pinned());
-        self.note_writing(now);
         self.excuse_handler(now);
         backlog && self.core.closed().is_none()
     }
@@ -225,14 +263,19 @@ where
     fn receive_frame(&mut self, now: Now, frame: Frame<P::Kind>) {
         // The next frame that arrives slowly is another one, even if it is as long.
         self.arriving = 0;
-        self.measured.received.add(frame.kind, frame.wire_len);
-        let decoded = P::Message::decode(frame.kind, frame.payload, self.core.version());
+        if let Some((kind, count)) = self.received.add(frame.kind, frame.wire_len) {
+            self.shared.measured().received.add(kind, count);
+        }
+        let Frame { kind, payload, wire_len, payload_hash } = frame;
+        let decoded = P::Message::decode(kind, payload, self.core.version());
         if H::WIRE {
             let error = decoded.as_ref().err();
-            self.handler.on_read(&self.peer, Some(frame.kind), frame.wire_len, error);
+            self.handler.on_read(&self.peer, Some(kind), wire_len, error);
         }
         match decoded {
-            Ok(message) => self.core.handle_message(now, message, frame.wire_len),
+            Ok(message) => {
+                self.core.handle_message(now, message, Envelope { wire_len, payload_hash });
+            }
             Err(malformed) => self.core.handle_malformed(malformed),
         }
         let heard = self.core.poll_heard();
@@ -274,21 +317,20 @@ where
         }
     }
 
-    /// The opening is done: its limits fall, and whoever waits for the connection gets it.
+    /// The opening is done: its limits fall.
     fn agree(&mut self, remote: Arc<P::Remote>) {
-        self.link.transport.set_max_payload(MAX_PAYLOAD);
+        self.link.transport.set_max_payload(P::MAX_PAYLOAD);
         let transport = self.link.transport.negotiated();
         let checksums = matches!(transport, Some(Negotiated::V1 { .. }));
         self.shared.agree(Agreed { remote, checksums });
-        self.measured.transport = transport;
         let now = self.shared.clock.now();
-        self.measured.opening_took = now.mono;
         self.measure(now);
-        self.publish();
-        if let Some(opened) = self.opened.take() {
-            // Whoever gave up waiting has dropped its handle as well, which ends the connection.
-            let _ = opened.send(Ok(Opened));
-        }
+        let mut measured = self.shared.measured();
+        measured.transport = transport;
+        measured.opening_took = now.mono;
+        drop(measured);
+        self.core.settle();
+        self.link.settle();
     }
 
     /// Seals what is to be sent, as long as the link has room: first the core's own messages, then
@@ -298,9 +340,15 @@ where
             self.transmit_own(now);
             while self.link.has_room() && self.core.closed().is_none() {
                 let Some(frame) = self.batch.pop() else { break };
-                self.sealed.add(frame.source, frame.charge);
-                let (kind, asks) = (frame.kind, frame.asks);
-                let len = self.link.push(kind, frame.payload, frame.checksum, frame.receipt);
+                let charge = match frame.source {
+                    Source::Caller => frame.charge,
+                    Source::Answer => {
+                        self.sealed += frame.charge;
+                        0
+                    }
+                };
+                let Outgoing { kind, asks, payload, checksum, receipt, .. } = frame;
+                let len = self.link.push(kind, payload, checksum, charge, receipt);
                 self.sent(now, kind, asks, len);
             }
             self.more_to_send = !self.batch.is_empty() || !self.link.has_room();
@@ -322,7 +370,7 @@ where
             let payload = Payload::encode::<P>(&message, self.core.version(), &mut scratch);
             let v2 = matches!(self.link.transport.negotiated(), Some(Negotiated::V2 { .. }));
             let sum = if v2 { [0; 4] } else { checksum(payload.as_slice()) };
-            let len = self.link.push(kind, payload, sum, None);
+            let len = self.link.push(kind, payload, sum, 0, None);
             if scratch.capacity() <= 128 {
                 self.scratch = scratch;
             }
@@ -332,7 +380,9 @@ where
 
     fn sent(&mut self, now: Now, kind: P::Kind, asks: u32, wire_len: usize) {
         self.core.transmitted(now, kind, asks);
-        self.measured.sent.add(kind, wire_len);
+        if let Some((kind, count)) = self.sent.add(kind, wire_len) {
+            self.shared.measured().sent.add(kind, count);
+        }
         if H::WIRE {
             self.handler.on_write(&self.peer, kind, wire_len);
         }
@@ -343,9 +393,9 @@ where
         if self.core.remote().is_none() {
             return false;
         }
-        let sealed = std::mem::take(&mut self.sealed);
+        let gone = self.gone();
         let waiting = self.core.announcements_waiting();
-        let (taken, room) = self.shared.exchange(sealed, waiting, &mut self.batch);
+        let (taken, room) = self.shared.exchange(gone, waiting, &mut self.batch);
         let Taken { announcements, known } = taken;
         self.core.add_known(&known);
         if !announcements.is_empty() {
@@ -358,10 +408,18 @@ where
     }
 
     fn give_back_room(&mut self) {
-        let sealed = std::mem::take(&mut self.sealed);
-        if sealed.total() > 0 && self.shared.release(sealed) {
+        let gone = self.gone();
+        if gone.total() > 0 && self.shared.release(gone) {
             self.handler.handle(&self.peer, Event::Room);
         }
+    }
+
+    /// What makes room in the outbox again: of callers what was written, so that no more than the
+    /// outbox's limit is ever before what they send next; of answers what was sealed, so that two
+    /// peers which both answer much still read each other.
+    fn gone(&mut self) -> Load {
+        let answers = std::mem::take(&mut self.sealed);
+        Load { callers: self.link.take_freed(), answers }
     }
 
     /// Whether so much waits to be sent that nothing may be read which could add to it.
@@ -406,30 +464,25 @@ where
     }
 
     fn measure(&mut self, now: Now) {
-        let (received, sent) = (self.link.received(), self.link.sent());
-        let heard = received != self.measured.bytes_received;
-        let said = sent != self.measured.bytes_sent;
+        let bytes = (self.link.received(), self.link.sent());
+        let (heard, said) = (bytes.0 != self.noted.0, bytes.1 != self.noted.1);
         if !heard && !said {
             return;
         }
-        self.measured.bytes_received = received;
-        self.measured.bytes_sent = sent;
+        self.noted = bytes;
+        let mut measured = self.shared.measured();
+        self.received.flush(&mut measured.received);
+        self.sent.flush(&mut measured.sent);
+        (measured.bytes_received, measured.bytes_sent) = bytes;
         if heard {
-            self.measured.last_received = Some(now.unix);
+            measured.last_received = Some(now.unix);
         }
         if said {
-            self.measured.last_sent = Some(now.unix);
+            measured.last_sent = Some(now.unix);
         }
-        if self.core.remote().is_some() {
-            self.measured.at = now.mono;
-            self.measured.ping = self.core.ping_stats(now);
-            self.measured.known_items = self.core.known_items();
-            self.publish();
-        }
-    }
-
-    fn publish(&self) {
-        self.shared.measured().copy_from(&self.measured);
+        measured.at = now.mono;
+        measured.ping = self.core.ping_stats(now);
+        measured.known_items = self.core.known_items();
     }
 
     fn arm_timer(&mut self) {
@@ -442,7 +495,7 @@ where
         }
     }
 
-    /// Says what is left to say, tells the handler and whoever still waits for the opening.
+    /// Says what is left to say and tells the handler.
     async fn finish(&mut self, reason: DisconnectReason) -> DisconnectReason {
         let now = self.shared.clock.now();
         self.shared.shut(&reason);
@@ -450,12 +503,6 @@ where
             self.say_farewell(now).await;
         }
         self.deliver();
-        if let Some(opened) = self.opened.take() {
-            let answered = self.link.received() > 0;
-            let may_fall_back = self.may_fall_back && !answered;
-            let error = OpenError::ended(reason.clone(), self.link.sent(), may_fall_back);
-            let _ = opened.send(Err(error));
-        }
         self.handler.handle(&self.peer, Event::Disconnected(reason.clone()));
         self.handler.flush(0);
         self.measure(now);
@@ -467,7 +514,7 @@ where
         let mut scratch = Vec::new();
         let payload = Payload::encode::<P>(&message, self.core.version(), &mut scratch);
         let sum = checksum(payload.as_slice());
-        let len = self.link.push(message.kind(), payload, sum, None);
+        let len = self.link.push(message.kind(), payload, sum, 0, None);
         self.sent(now, message.kind(), 1, len);
         // Who does not take it does not hear it.
         let flushed = poll_fn(|cx| self.link.poll_flush(cx));

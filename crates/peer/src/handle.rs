@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::Target;
 use crate::error::{SendError, TrySendError};
 use crate::receipt::Receipt;
-use crate::shared::{Agreed, Place, ReceiptSender, Shared};
+use crate::shared::{Agreed, Outgoing, Place, ReceiptSender, Shared};
 use crate::stats::Stats;
 
 /// A connection to a peer. Clones are handles to the same connection; dropping the last one that a
@@ -45,11 +45,7 @@ impl<P: Protocol> PeerHandle<P> {
     /// [`SendError::Closed`] if the connection has ended; [`SendError::TooLarge`] and
     /// [`SendError::TooNew`] if the remote could not take the message.
     pub async fn send(&self, message: &P::Message) -> Result<(), SendError> {
-        self.shared
-            .in_turn(|turn| {
-                self.shared.encode(message, |f| self.shared.push(f, &mut None, self.place(turn)))
-            })
-            .await
+        self.queue(message, &mut None).await
     }
 
     /// Queues a message if there is room now.
@@ -69,11 +65,7 @@ impl<P: Protocol> PeerHandle<P> {
     pub async fn send_tracked(&self, message: &P::Message) -> Result<Receipt, SendError> {
         let (sender, receiver) = ReceiptSender::pair();
         let mut sender = Some(sender);
-        self.shared
-            .in_turn(|turn| {
-                self.shared.encode(message, |f| self.shared.push(f, &mut sender, self.place(turn)))
-            })
-            .await?;
+        self.queue(message, &mut sender).await?;
         Ok(self.receipt(receiver))
     }
 
@@ -96,7 +88,7 @@ impl<P: Protocol> PeerHandle<P> {
     pub async fn send_prepared(&self, frame: &Prepared<P>) -> Result<(), SendError> {
         self.shared
             .in_turn(|turn| {
-                self.shared.push(self.shared.prepared(frame)?, &mut None, self.place(turn))
+                self.shared.push(&self.shared.prepared(frame)?, &mut None, self.place(turn))
             })
             .await
     }
@@ -106,7 +98,7 @@ impl<P: Protocol> PeerHandle<P> {
     /// # Errors
     /// As [`try_send`](Self::try_send).
     pub fn try_send_prepared(&self, frame: &Prepared<P>) -> Result<(), TrySendError> {
-        self.shared.push(self.shared.prepared(frame)?, &mut None, self.place(false))
+        self.shared.push(&self.shared.prepared(frame)?, &mut None, self.place(false))
     }
 
     /// Announces items to the remote, unless it knows them: urgent ones (blocks) at once, others
@@ -119,6 +111,27 @@ impl<P: Protocol> PeerHandle<P> {
     /// remote itself announces or sends is noted without this.
     pub fn add_known(&self, items: &[P::Item]) {
         self.shared.add_known(items);
+    }
+
+    /// Encodes and hashes a message once, however long it then has to wait for room.
+    async fn queue(
+        &self,
+        message: &P::Message,
+        receipt: &mut Option<ReceiptSender>,
+    ) -> Result<(), SendError> {
+        let mut waiting: Option<Outgoing<'static, P>> = None;
+        self.shared
+            .in_turn(|turn| match &waiting {
+                Some(frame) => self.shared.push(frame, receipt, self.place(turn)),
+                None => self.shared.encode(message, |frame| {
+                    let result = self.shared.push(frame, receipt, self.place(turn));
+                    if matches!(result, Err(TrySendError::Full)) {
+                        waiting = Some(frame.to_owned());
+                    }
+                    result
+                }),
+            })
+            .await
     }
 
     /// Where this handle's frames stand among others.

@@ -124,17 +124,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin, K: Kind> Link<S, K> {
         Ok(frame)
     }
 
+    /// Gives back memory that only the opening needed.
+    pub(crate) fn settle(&mut self) {
+        self.output.settle();
+    }
+
     /// Whether the transport wants or can seal another frame.
     pub(crate) fn has_room(&self) -> bool {
         self.transport.is_open() && self.output.has_room()
     }
 
-    /// Seals a frame; returns its length on the wire.
+    /// Seals a frame, whose `charge` [`take_freed`](Self::take_freed) gives back when it is written;
+    /// returns its length on the wire.
     pub(crate) fn push(
         &mut self,
         kind: K,
         payload: Payload<'_>,
         checksum: [u8; 4],
+        charge: usize,
         receipt: Option<ReceiptSender>,
     ) -> usize {
         let Self { output, transport, .. } = self;
@@ -155,8 +162,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, K: Kind> Link<S, K> {
                 output.append(|out| transport.seal(kind, payload, Some(checksum), out))
             }
         };
-        output.end_frame(len, receipt);
+        output.end_frame(len, charge, receipt);
         len
+    }
+
+    /// Takes the charge of what has been written.
+    pub(crate) fn take_freed(&mut self) -> usize {
+        self.output.take_freed()
     }
 
     /// Moves what the transport itself has to say into the output.

@@ -28,6 +28,8 @@ pub(crate) struct Output {
     len: usize,
     written: u64,
     frames: VecDeque<FrameEnd>,
+    /// What was charged for bytes that have been written since somebody asked.
+    freed: usize,
     unflushed: bool,
 }
 
@@ -43,6 +45,8 @@ enum Segment {
 struct FrameEnd {
     end: u64,
     len: usize,
+    /// What is given back as its bytes are written.
+    charge: usize,
     receipt: Option<ReceiptSender>,
 }
 
@@ -58,6 +62,12 @@ impl Output {
     /// All bytes that were ever written.
     pub(crate) const fn written(&self) -> u64 {
         self.written
+    }
+
+    /// Gives back room for more frames than an idle connection has.
+    pub(crate) fn settle(&mut self) {
+        self.segments.shrink_to(1);
+        self.frames.shrink_to(1);
     }
 
     /// Appends what `fill` puts into the buffer; returns its result.
@@ -92,9 +102,14 @@ impl Output {
     }
 
     /// A frame ends with the bytes appended last.
-    pub(crate) fn end_frame(&mut self, len: usize, receipt: Option<ReceiptSender>) {
+    pub(crate) fn end_frame(&mut self, len: usize, charge: usize, receipt: Option<ReceiptSender>) {
         let end = self.written + self.len as u64;
-        self.frames.push_back(FrameEnd { end, len, receipt });
+        self.frames.push_back(FrameEnd { end, len, charge, receipt });
+    }
+
+    /// Takes the charge of what has been written.
+    pub(crate) fn take_freed(&mut self) -> usize {
+        std::mem::take(&mut self.freed)
     }
 
     /// The frame whose bytes are next to be written: where it ends, and its length.
@@ -161,12 +176,25 @@ impl Output {
                 buffers::put_write(buffer);
             }
         }
+        self.end_written_frames(count);
+    }
+
+    /// Gives back the charge of frames as they are written, a large one's by and by, and tells who
+    /// waits for a frame that it was.
+    fn end_written_frames(&mut self, count: usize) {
         while self.frames.front().is_some_and(|frame| frame.end <= self.written) {
-            if let Some(receipt) = self.frames.pop_front().and_then(|frame| frame.receipt) {
+            let Some(frame) = self.frames.pop_front() else { break };
+            self.freed += frame.charge;
+            if let Some(receipt) = frame.receipt {
                 receipt.written();
             }
         }
-        if self.frames.is_empty() && self.frames.capacity() > KEEP_FRAMES {
+        if let Some(frame) = self.frames.front_mut() {
+            let left = usize::try_from(frame.end - self.written).unwrap_or(usize::MAX);
+            let part = count.min(frame.len.saturating_sub(left)).min(frame.charge);
+            frame.charge -= part;
+            self.freed += part;
+        } else if self.frames.capacity() > KEEP_FRAMES {
             self.frames.shrink_to(0);
         }
     }

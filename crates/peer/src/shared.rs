@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
 
+use bytes::Bytes;
 use peerage_peer_core::{Batch, Config, DisconnectReason, Load, Outbox, PeerId, Source, Taken};
 use peerage_wire::{
     COPY_UP_TO, Direction, Kind, Message as _, Payload, Prepared, Protocol, Remote as _, checksum,
@@ -93,11 +94,24 @@ impl Place {
 }
 
 /// A frame on its way into the outbox.
+#[derive(Clone)]
 pub(crate) struct Outgoing<'a, P: Protocol> {
     pub(crate) kind: P::Kind,
     pub(crate) payload: Payload<'a>,
     pub(crate) checksum: [u8; 4],
     pub(crate) asks: u32,
+}
+
+impl<P: Protocol> Outgoing<'_, P> {
+    /// The same in memory of its own, to wait with.
+    pub(crate) fn to_owned(&self) -> Outgoing<'static, P> {
+        let payload = match &self.payload {
+            Payload::Copied(bytes) => Payload::Shared(Bytes::copy_from_slice(bytes)),
+            Payload::Shared(bytes) => Payload::Shared(bytes.clone()),
+        };
+        let Self { kind, checksum, asks, .. } = *self;
+        Outgoing { kind, payload, checksum, asks }
+    }
 }
 
 thread_local! {
@@ -173,7 +187,7 @@ impl<P: Protocol> Shared<P> {
     pub(crate) fn encode<T>(
         &self,
         message: &P::Message,
-        push: impl FnOnce(Outgoing<'_, P>) -> Result<T, TrySendError>,
+        push: impl FnOnce(&Outgoing<'_, P>) -> Result<T, TrySendError>,
     ) -> Result<T, TrySendError> {
         let agreed = self.agreed.get().ok_or(TrySendError::NotOpen)?;
         let (kind, version) = (message.kind(), agreed.remote.version());
@@ -183,7 +197,7 @@ impl<P: Protocol> Shared<P> {
         let checksum = if agreed.checksums { checksum(payload.as_slice()) } else { [0; 4] };
         let result = match payload.as_slice().len() {
             len if len > kind.policy().cap => Err(TrySendError::TooLarge { len }),
-            _ => push(Outgoing { kind, asks: message.asks(), payload, checksum }),
+            _ => push(&Outgoing { kind, asks: message.asks(), payload, checksum }),
         };
         if scratch.capacity() <= KEEP_SCRATCH {
             SCRATCH.set(scratch);
@@ -212,7 +226,7 @@ impl<P: Protocol> Shared<P> {
     }
 
     /// Appends a frame of the engine's own, full or not.
-    pub(crate) fn push_always(&self, frame: Outgoing<'_, P>) {
+    pub(crate) fn push_always(&self, frame: &Outgoing<'_, P>) {
         let mut state = self.state();
         if state.outbox.closed().is_none() {
             self.append(&mut state, frame, Source::Answer, None);
@@ -245,7 +259,7 @@ impl<P: Protocol> Shared<P> {
     /// if it does.
     pub(crate) fn push(
         &self,
-        frame: Outgoing<'_, P>,
+        frame: &Outgoing<'_, P>,
         receipt: &mut Option<ReceiptSender>,
         place: Place,
     ) -> Result<(), TrySendError> {
@@ -273,13 +287,13 @@ impl<P: Protocol> Shared<P> {
     fn append(
         &self,
         state: &mut State<P>,
-        frame: Outgoing<'_, P>,
+        frame: &Outgoing<'_, P>,
         source: Source,
         receipt: Option<ReceiptSender>,
     ) {
         let before = state.outbox.held();
         let Outgoing { kind, payload, checksum, asks } = frame;
-        state.outbox.push(kind, &payload, checksum, asks, source, receipt);
+        state.outbox.push(*kind, payload, *checksum, *asks, source, receipt);
         self.budget.add(state.outbox.held() - before);
         self.full.store(state.outbox.is_full(Source::Answer), Ordering::Relaxed);
     }
@@ -364,35 +378,35 @@ impl<P: Protocol> Shared<P> {
         self.state().close.clone()
     }
 
-    /// Gives back the room of what was `sealed`, swaps the lane against the used-up `batch` and takes
+    /// Gives back the room of what is `gone`, swaps the lane against the used-up `batch` and takes
     /// what was announced. `waiting` announcements wait in the core. The flag tells that somebody
     /// was refused and there is room again.
     pub(crate) fn exchange(
         &self,
-        sealed: Load,
+        gone: Load,
         waiting: usize,
         batch: &mut Batch<P, ReceiptSender>,
     ) -> (Taken<P>, bool) {
         let mut state = self.state();
-        let room = state.outbox.release(sealed);
+        let room = state.outbox.release(gone);
         state.outbox.set_waiting(waiting);
         let taken = state.outbox.take(batch);
         self.full.store(state.outbox.is_full(Source::Answer), Ordering::Relaxed);
         drop(state);
-        self.budget.sub(sealed.total());
+        self.budget.sub(gone.total());
         if room {
             self.room.notify_one();
         }
         (taken, room)
     }
 
-    /// Gives back the room of what was `sealed` while the rest of a batch still waits.
-    pub(crate) fn release(&self, sealed: Load) -> bool {
+    /// Gives back the room of what is `gone` while the rest of a batch still waits.
+    pub(crate) fn release(&self, gone: Load) -> bool {
         let mut state = self.state();
-        let room = state.outbox.release(sealed);
+        let room = state.outbox.release(gone);
         self.full.store(state.outbox.is_full(Source::Answer), Ordering::Relaxed);
         drop(state);
-        self.budget.sub(sealed.total());
+        self.budget.sub(gone.total());
         if room {
             self.room.notify_one();
         }

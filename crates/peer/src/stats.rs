@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use peerage_peer_core::{PeerId, PingStats, Traffic};
+use peerage_peer_core::{Count, PeerId, PingStats, Traffic};
 use peerage_transport::Negotiated;
-use peerage_wire::{Direction, Protocol};
+use peerage_wire::{Direction, Kind, Protocol};
 
 use crate::target::Target;
 
@@ -64,7 +64,7 @@ pub(crate) struct Addresses {
     pub(crate) local: Option<SocketAddr>,
 }
 
-/// What the driver measures, copied out after each round of work.
+/// What the driver measures, noted after each round of work.
 #[derive(Debug)]
 pub(crate) struct Measured<P: Protocol> {
     pub(crate) bytes_received: u64,
@@ -101,13 +101,33 @@ impl<P: Protocol> Default for Measured<P> {
     }
 }
 
-impl<P: Protocol> Measured<P> {
-    /// Copies everything, reusing what is allocated.
-    pub(crate) fn copy_from(&mut self, other: &Self) {
-        let Self { received, sent, .. } = self;
-        received.clone_from(&other.received);
-        sent.clone_from(&other.sent);
-        let (received, sent) = (std::mem::take(received), std::mem::take(sent));
-        *self = Self { received, sent, ..*other };
+/// Messages of one kind in a row that are not noted yet: a flood then costs a lock once a round, and
+/// not once a message.
+#[derive(Debug)]
+pub(crate) struct Run<K>(Option<(K, Count)>);
+
+impl<K: Kind> Run<K> {
+    pub(crate) const fn new() -> Self {
+        Self(None)
+    }
+
+    /// Counts a message; returns the run that it ends by being of another kind.
+    #[inline]
+    pub(crate) fn add(&mut self, kind: K, bytes: usize) -> Option<(K, Count)> {
+        let one = Count::message(bytes);
+        match &mut self.0 {
+            Some((same, count)) if *same == kind => {
+                *count += one;
+                None
+            }
+            _ => self.0.replace((kind, one)),
+        }
+    }
+
+    /// Notes what has been counted.
+    pub(crate) fn flush(&mut self, into: &mut Traffic<K>) {
+        if let Some((kind, count)) = self.0.take() {
+            into.add(kind, count);
+        }
     }
 }

@@ -1,6 +1,7 @@
-//! The end of a connection's task, whatever brings it about.
+//! A connection's work and its end, whatever brings that about.
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -13,25 +14,75 @@ use crate::driver::Driver;
 use crate::handler::Handler;
 use crate::shared::Shared;
 
-/// Runs a connection's task to its end, whatever that is: a panic of its handler ends it with a
-/// reason, and so does the end of the runtime.
-pub(crate) async fn supervise<P, S, H>(driver: Box<Driver<P, S, H>>, shared: Arc<Shared<P>>)
+/// A connection at work: first inside its caller's future, until both sides agree, then as a task
+/// of its own.
+///
+/// However it ends, everybody who waits is told why: by its own reason, by a panic of its handler,
+/// by whoever drops the opening, or by the end of the runtime.
+pub(crate) struct Work<P: Protocol, S, H>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    H: Handler<P>,
+{
+    // Before `ending`, so that a dropped connection drops socket and handler before it tells of it.
+    driver: Box<Driver<P, S, H>>,
+    ending: Ending<P>,
+    opening: bool,
+}
+
+impl<P, S, H> Work<P, S, H>
 where
     P: Protocol,
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     H: Handler<P>,
 {
-    let mut ending = Ending { shared, reason: Local::RuntimeEnded.into() };
-    // Behind `ending`, so that a dropped task drops socket and handler before it tells of the end.
-    let mut driver = driver;
-    let mut run = pin!(driver.run());
-    let reason = poll_fn(|cx| {
-        let poll = std::panic::AssertUnwindSafe(|| run.as_mut().poll(cx));
-        std::panic::catch_unwind(poll)
-            .unwrap_or(Poll::Ready(DisconnectReason::Local(Local::HandlerPanicked)))
+    pub(crate) fn new(driver: Driver<P, S, H>, shared: Arc<Shared<P>>) -> Self {
+        let reason = Local::HandleDropped.into();
+        Self { driver: Box::new(driver), ending: Ending { shared, reason }, opening: true }
+    }
+
+    /// Works until both sides agree.
+    ///
+    /// # Errors
+    /// Why they did not, and how many bytes had been read and written.
+    pub(crate) async fn open(&mut self) -> Result<(), (DisconnectReason, (u64, u64))> {
+        let opened = unless_it_panics(self.driver.open()).await;
+        self.opening = false;
+        self.ending.reason = Local::RuntimeEnded.into();
+        opened.and_then(|opened| opened).map_err(|reason| {
+            self.ending.reason = reason.clone();
+            (reason, self.driver.moved())
+        })
+    }
+
+    /// Works until the connection ends.
+    pub(crate) async fn run(mut self) {
+        let ended = unless_it_panics(self.driver.run()).await;
+        self.ending.reason = ended.unwrap_or_else(|panicked| panicked);
+    }
+}
+
+impl<P, S, H> Drop for Work<P, S, H>
+where
+    P: Protocol,
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    H: Handler<P>,
+{
+    fn drop(&mut self) {
+        if self.opening {
+            self.driver.abandon(self.ending.reason.clone());
+        }
+    }
+}
+
+/// What `future` gives, or the reason that its panic is.
+async fn unless_it_panics<T>(future: impl Future<Output = T>) -> Result<T, DisconnectReason> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(_) => Poll::Ready(Err(Local::HandlerPanicked.into())),
     })
-    .await;
-    ending.reason = reason;
+    .await
 }
 
 struct Ending<P: Protocol> {

@@ -12,6 +12,8 @@
 mod arena;
 #[path = "hostile/churn.rs"]
 mod churn;
+#[path = "hostile/clock.rs"]
+mod clock;
 #[path = "hostile/flood.rs"]
 mod flood;
 #[path = "hostile/opening.rs"]

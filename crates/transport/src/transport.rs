@@ -32,6 +32,8 @@ pub struct Frame<K> {
     pub payload: Bytes,
     /// What it took on the wire, in bytes: 24 more than the payload in v1, 21 or 33 more in v2.
     pub wire_len: usize,
+    /// The payload's double SHA-256, in v1: its checksum is the beginning of it.
+    pub payload_hash: Option<[u8; 32]>,
 }
 
 /// A frame of which a part is still to come.
@@ -183,9 +185,9 @@ impl<K: Kind> Transport<K> {
         result
     }
 
-    /// How many bytes, at least, must be in `input` before [`next_frame`](Self::next_frame) can do
-    /// anything more than it did last time. Growing a buffer to that size is always safe: it is
-    /// bounded by the payload limit.
+    /// How many bytes, at least, must be in `input` before [`next_frame`](Self::next_frame) can give
+    /// anything more than it did last time (called before, it hashes ahead what has arrived).
+    /// Growing a buffer to that size is always safe: it is bounded by the payload limit.
     #[must_use]
     pub fn need(&self) -> usize {
         match &self.state {

@@ -5,7 +5,9 @@
 //! is there, so that nobody waits for a payload that would be refused; the checksum at the end.
 
 use bytes::{Buf as _, BytesMut};
-use peerage_wire::{FrameHeader, HEADER_LEN, Kind, Malformed, checksum};
+use peerage_wire::{
+    FrameHeader, HEADER_LEN, Kind, Malformed, PayloadHasher, checksum_of, payload_hash,
+};
 
 use crate::Frame;
 
@@ -20,7 +22,12 @@ struct Arriving<K> {
     kind: K,
     len: usize,
     checksum: [u8; 4],
+    /// Of a payload that is long enough to be hashed while it arrives.
+    hasher: Option<Box<PayloadHasher>>,
 }
+
+/// Payloads above this, in bytes, are hashed while they arrive; shorter ones when they are whole.
+const HASH_AHEAD_ABOVE: usize = 32 << 10;
 
 impl<K: Kind> Framing<K> {
     pub(crate) fn new(magic: [u8; 4]) -> Self {
@@ -33,7 +40,7 @@ impl<K: Kind> Framing<K> {
         input: &mut BytesMut,
         max_payload: usize,
     ) -> Result<Option<Frame<K>>, Malformed> {
-        let arriving = match self.arriving.take() {
+        let mut arriving = match self.arriving.take() {
             Some(arriving) => arriving,
             None => {
                 let Some(header) = input.first_chunk::<HEADER_LEN>() else { return Ok(None) };
@@ -43,15 +50,24 @@ impl<K: Kind> Framing<K> {
             }
         };
         if input.len() < arriving.len {
+            arriving.hash_ahead(input);
             self.arriving = Some(arriving);
             return Ok(None);
         }
         let payload = input.split_to(arriving.len).freeze();
-        if checksum(&payload) != arriving.checksum {
-            return Err(Malformed::BadChecksum { command: arriving.kind.command() });
+        let Arriving { kind, checksum, hasher, .. } = arriving;
+        let hash = hasher.map_or_else(
+            || payload_hash(&payload),
+            |mut hasher| {
+                hasher.update(&payload);
+                hasher.finish()
+            },
+        );
+        if checksum_of(&hash) != checksum {
+            return Err(Malformed::BadChecksum { command: kind.command() });
         }
         let wire_len = HEADER_LEN + payload.len();
-        Ok(Some(Frame { kind: arriving.kind, payload, wire_len }))
+        Ok(Some(Frame { kind, payload, wire_len, payload_hash: Some(hash) }))
     }
 
     /// How many bytes must be at the front of the input before there is anything to do.
@@ -80,8 +96,16 @@ impl<K: Kind> Framing<K> {
         let kind = K::from_command(command);
         let max = kind.policy().cap.min(max_payload);
         match usize::try_from(len) {
-            Ok(len) if len <= max => Ok(Arriving { kind, len, checksum }),
+            Ok(len) if len <= max => Ok(Arriving { kind, len, checksum, hasher: None }),
             _ => Err(Malformed::TooLarge { command, len: len.into(), max: max as u64 }),
+        }
+    }
+}
+
+impl<K> Arriving<K> {
+    fn hash_ahead(&mut self, input: &[u8]) {
+        if self.len > HASH_AHEAD_ABOVE && !input.is_empty() {
+            self.hasher.get_or_insert_default().update(input);
         }
     }
 }

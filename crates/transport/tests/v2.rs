@@ -307,7 +307,7 @@ fn message_types_in_every_form() {
             Ok(kind) => {
                 let wire_len = 20 + contents.len();
                 let payload = bytes::Bytes::from_static(&[1; 3]);
-                assert_eq!(result, Ok(vec![Frame { kind, payload, wire_len }]));
+                assert_eq!(result, Ok(vec![Frame { kind, payload, wire_len, payload_hash: None }]));
             }
             Err(error) => assert_eq!(result, Err(error.into())),
         }

@@ -1,7 +1,6 @@
 //! What we say of ourselves, and what they said.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use peerage_wire::Nonces;
 
 use crate::message::{Feature, SendTxRcncl, Tx};
 use crate::types::{InventoryItem, PeerAddress, Services, UserAgent};
@@ -83,50 +82,6 @@ impl Identity {
     }
 }
 
-/// The nonces of those introductions that we have sent and whose opening is not done.
-///
-/// A `version` that carries one of them is our own: we have dialled ourselves. Clones share the set.
-#[derive(Clone, Debug, Default)]
-pub struct Nonces(Arc<Mutex<HashSet<u64>>>);
-
-impl Nonces {
-    /// Whether an opening with this nonce is under way.
-    #[must_use]
-    pub fn contains(&self, nonce: u64) -> bool {
-        self.lock().contains(&nonce)
-    }
-
-    /// Holds `nonce` in the set until the guard is dropped.
-    pub(crate) fn hold(&self, nonce: u64) -> NonceGuard {
-        self.lock().insert(nonce);
-        NonceGuard { nonce, nonces: self.clone() }
-    }
-
-    /// A panic elsewhere leaves the set whole: nothing is done to it in steps.
-    fn lock(&self) -> MutexGuard<'_, HashSet<u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Keeps a nonce in its set.
-#[derive(Debug)]
-pub(crate) struct NonceGuard {
-    nonce: u64,
-    nonces: Nonces,
-}
-
-impl NonceGuard {
-    pub(crate) fn nonce(&self) -> u64 {
-        self.nonce
-    }
-}
-
-impl Drop for NonceGuard {
-    fn drop(&mut self) {
-        self.nonces.lock().remove(&self.nonce);
-    }
-}
-
 /// What they said of themselves, and what was agreed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remote {
@@ -136,6 +91,8 @@ pub struct Remote {
     pub agreed: u32,
     /// What they offer.
     pub services: Services,
+    /// What we have offered them.
+    pub our_services: Services,
     /// Their software.
     pub user_agent: UserAgent,
     /// The height that they claim for their best chain.
@@ -188,20 +145,5 @@ impl peerage_wire::Remote for Remote {
 
     fn time_offset(&self) -> i64 {
         self.time_offset
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_nonce_is_known_as_long_as_its_opening_lasts() {
-        let nonces = Nonces::default();
-        let guard = nonces.hold(7);
-        assert!(nonces.contains(7) && !nonces.contains(8));
-        assert_eq!(guard.nonce(), 7);
-        drop(guard);
-        assert!(!nonces.contains(7));
     }
 }

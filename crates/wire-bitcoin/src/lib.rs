@@ -32,9 +32,10 @@ mod opening;
 mod protocol;
 pub mod types;
 
-pub use identity::{Identity, Nonces, Remote};
+pub use identity::{Identity, Remote};
 pub use kind::Kind;
 pub use message::Message;
 pub use network::Network;
 pub use opening::Opening;
+pub use peerage_wire::Nonces;
 pub use protocol::Bitcoin;

@@ -15,6 +15,7 @@ mod feature;
 mod feefilter;
 mod headers;
 mod inventory;
+mod list;
 mod locator;
 mod merkle_block;
 mod ping;
@@ -26,7 +27,8 @@ mod version;
 
 use std::fmt;
 
-use bitcoin::Wtxid;
+use bitcoin::hashes::Hash as _;
+use bitcoin::{Txid, Wtxid};
 use bytes::Bytes;
 use peerage_wire::{Command, Malformed, Role, Violation};
 
@@ -54,7 +56,7 @@ pub use tx::{InputRef, OutputRef, Tx, TxRef, WitnessRef};
 pub use version::Version;
 
 use crate::types::{InventoryItem, Services};
-use crate::{Bitcoin, Identity, Kind, Remote};
+use crate::{Bitcoin, Kind, Remote};
 
 /// Makes [`Message`] and all that follows from the list of its variants. The variants are named as
 /// the kinds are.
@@ -89,6 +91,21 @@ macro_rules! messages {
                     $(Self::$kind(_) => Kind::$kind,)*
                     Self::Alert(_) => Kind::Alert,
                     Self::Unknown { command, .. } => Kind::Unknown(*command),
+                }
+            }
+
+            /// The same message in memory of its own, for whoever keeps it: a view of a few bytes may
+            /// otherwise hold on to a buffer of many.
+            #[must_use]
+            pub fn detach(&self) -> Self {
+                match self {
+                    $(Self::$empty => Self::$empty,)*
+                    $(Self::$kind(body) => Self::$kind(body.detached()),)*
+                    Self::Alert(payload) => Self::Alert(Bytes::copy_from_slice(payload)),
+                    Self::Unknown { command, payload } => {
+                        let payload = Bytes::copy_from_slice(payload);
+                        Self::Unknown { command: *command, payload }
+                    }
                 }
             }
 
@@ -192,42 +209,6 @@ messages! {
     }
 }
 
-impl Message {
-    /// The same message in memory of its own, for whoever keeps it: a view of a few bytes may
-    /// otherwise hold on to a buffer of many.
-    #[must_use]
-    pub fn detach(&self) -> Self {
-        match self {
-            Self::Addr(addr) => Self::Addr(addr.detach()),
-            Self::AddrV2(addr) => Self::AddrV2(addr.detach()),
-            Self::Feature(feature) => Self::Feature(feature.detach()),
-            Self::Inv(items) => Self::Inv(items.detach()),
-            Self::GetData(items) => Self::GetData(items.detach()),
-            Self::NotFound(items) => Self::NotFound(items.detach()),
-            Self::GetBlocks(locator) => Self::GetBlocks(locator.detach()),
-            Self::GetHeaders(locator) => Self::GetHeaders(locator.detach()),
-            Self::Headers(headers) => Self::Headers(headers.detach()),
-            Self::Block(block) => Self::Block(block.detach()),
-            Self::Tx(tx) => Self::Tx(tx.detach()),
-            Self::MerkleBlock(block) => Self::MerkleBlock(block.detach()),
-            Self::CmpctBlock(block) => Self::CmpctBlock(block.detach()),
-            Self::GetBlockTxn(request) => Self::GetBlockTxn(request.detach()),
-            Self::BlockTxn(answer) => Self::BlockTxn(answer.detach()),
-            Self::FilterLoad(filter) => Self::FilterLoad(filter.detach()),
-            Self::FilterAdd(filter) => Self::FilterAdd(filter.detach()),
-            Self::CFilter(filter) => Self::CFilter(filter.detach()),
-            Self::CFHeaders(headers) => Self::CFHeaders(headers.detach()),
-            Self::CFCheckpt(headers) => Self::CFCheckpt(headers.detach()),
-            Self::Reject(reject) => Self::Reject(Box::new(reject.detach())),
-            Self::Alert(payload) => Self::Alert(Bytes::copy_from_slice(payload)),
-            Self::Unknown { command, payload } => {
-                Self::Unknown { command: *command, payload: Bytes::copy_from_slice(payload) }
-            }
-            own => own.clone(),
-        }
-    }
-}
-
 impl peerage_wire::Message<Bitcoin> for Message {
     fn kind(&self) -> Kind {
         Self::kind(self)
@@ -252,34 +233,20 @@ impl peerage_wire::Message<Bitcoin> for Message {
     }
 
     fn shared(&self) -> Option<Bytes> {
-        let payload = match self {
-            Self::AddrV2(addr) => addr.bytes(),
-            Self::Inv(items) | Self::GetData(items) | Self::NotFound(items) => items.bytes(),
-            Self::GetBlocks(locator) | Self::GetHeaders(locator) => locator.bytes(),
-            Self::Headers(headers) => headers.bytes(),
-            Self::Block(block) => block.bytes(),
-            Self::Tx(tx) => tx.bytes(),
-            Self::MerkleBlock(block) => block.bytes(),
-            Self::CmpctBlock(block) => block.bytes(),
-            Self::GetBlockTxn(request) => request.bytes(),
-            Self::BlockTxn(answer) => answer.bytes(),
-            Self::CFilter(filter) => filter.bytes(),
-            Self::CFHeaders(headers) => headers.bytes(),
-            Self::CFCheckpt(headers) => headers.bytes(),
-            Self::Alert(payload) | Self::Unknown { payload, .. } => payload,
-            _ => return None,
-        };
-        Some(payload.clone())
+        match self {
+            Self::Alert(payload) | Self::Unknown { payload, .. } => Some(payload.clone()),
+            _ => self.body()?.shared().cloned(),
+        }
     }
 
-    fn role(&self, ours: &Identity, theirs: &Remote) -> Role {
+    fn role(&self, theirs: &Remote) -> Role {
         match self {
             Self::Ping(Ping { nonce: Some(nonce) }) => Role::Ping(*nonce),
             Self::Pong(Pong { nonce }) => Role::Pong(*nonce),
             Self::Inv(_) | Self::Tx(_) | Self::Block(_) | Self::CmpctBlock(_) => Role::Announce,
             Self::Headers(headers) if headers.len() <= MAX_ANNOUNCED_HEADERS => Role::Announce,
             Self::FilterLoad(_) | Self::FilterAdd(_) | Self::FilterClear
-                if !ours.services.contains(Services::BLOOM) =>
+                if !theirs.our_services.contains(Services::BLOOM) =>
             {
                 match theirs.agreed >= SINCE_BLOOM_BIT {
                     true => {
@@ -298,18 +265,23 @@ impl peerage_wire::Message<Bitcoin> for Message {
         }
     }
 
-    fn items(&self, each: &mut dyn FnMut(InventoryItem)) {
+    /// Of a transaction only the id by which it would be announced to them (BIP339): the other one
+    /// would cost a hash for nothing.
+    fn items(
+        &self,
+        theirs: &Remote,
+        payload_hash: Option<&[u8; 32]>,
+        each: &mut dyn FnMut(InventoryItem),
+    ) {
         match self {
             Self::Inv(items) => items.iter().for_each(each),
-            Self::Tx(tx) => {
-                let txid = tx.txid();
-                let wtxid = match tx.has_witness() {
-                    true => tx.wtxid(),
-                    false => Wtxid::from_raw_hash(txid.to_raw_hash()),
-                };
-                each(InventoryItem::tx(txid));
-                each(InventoryItem::wtx(wtxid));
-            }
+            Self::Tx(tx) => each(match payload_hash {
+                Some(hash) if theirs.wtxid_relay => {
+                    InventoryItem::wtx(Wtxid::from_byte_array(*hash))
+                }
+                Some(hash) if !tx.has_witness() => InventoryItem::tx(Txid::from_byte_array(*hash)),
+                _ => theirs.announcement_of(tx),
+            }),
             Self::Block(block) => each(InventoryItem::block(block.hash())),
             Self::CmpctBlock(block) => each(InventoryItem::block(block.hash())),
             Self::Headers(headers) if headers.len() <= MAX_ANNOUNCED_HEADERS => {

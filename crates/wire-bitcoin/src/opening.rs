@@ -20,11 +20,10 @@
 
 use std::sync::Arc;
 
-use peerage_wire::{Direction, Now, Rng, Step, Violation};
+use peerage_wire::{Direction, NonceGuard, Now, Rng, Step, Violation};
 
-use crate::identity::NonceGuard;
 use crate::message::{SendTxRcncl, Version};
-use crate::types::PeerAddress;
+use crate::types::{PeerAddress, Services};
 use crate::{Bitcoin, Identity, Kind, Message, Remote};
 
 /// The opening of one connection.
@@ -97,7 +96,9 @@ impl Side {
             _ => return Step::Failed(Violation::Obsolete { version: theirs.version, minimum }),
         };
         let agreed = advertised.min(ours.advertised());
-        let remote = remote(theirs, agreed, self.offer_of_txrcncl(agreed, theirs.relay), now);
+        let mut remote = remote(theirs, agreed, now);
+        remote.our_services = ours.services;
+        remote.sent_txrcncl = self.offer_of_txrcncl(agreed, theirs.relay);
 
         let mut send = Vec::new();
         if self.direction == Direction::Inbound {
@@ -169,11 +170,13 @@ impl Side {
     }
 }
 
-fn remote(theirs: &Version, agreed: u32, sent_txrcncl: Option<SendTxRcncl>, now: Now) -> Remote {
+/// What they said, and nothing agreed yet but the version.
+fn remote(theirs: &Version, agreed: u32, now: Now) -> Remote {
     Remote {
         version: theirs.version,
         agreed,
         services: theirs.services,
+        our_services: Services::NONE,
         user_agent: theirs.user_agent.clone(),
         height: theirs.start_height,
         relay: theirs.relay,
@@ -185,7 +188,7 @@ fn remote(theirs: &Version, agreed: u32, sent_txrcncl: Option<SendTxRcncl>, now:
         wants_addrv2: false,
         wtxid_relay: false,
         txrcncl: None,
-        sent_txrcncl,
+        sent_txrcncl: None,
         features: Vec::new(),
     }
 }

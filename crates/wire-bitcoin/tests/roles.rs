@@ -34,12 +34,12 @@ fn remote(version: u32) -> Remote {
 }
 
 fn role(message: &Message) -> Role {
-    message.role(&identity(Services::NONE), &remote(70_016))
+    message.role(&remote(70_016))
 }
 
-fn items(message: &Message) -> Vec<InventoryItem> {
+fn items(message: &Message, theirs: &Remote, payload_hash: Option<[u8; 32]>) -> Vec<InventoryItem> {
     let mut items = Vec::new();
-    message.items(&mut |item| items.push(item));
+    message.items(theirs, payload_hash.as_ref(), &mut |item| items.push(item));
     items
 }
 
@@ -48,10 +48,10 @@ fn filters_without_the_bloom_service_are_ignored_or_forbidden() {
     for message in [Message::FilterClear, Message::FilterAdd(FilterAdd::new(vec![1]).unwrap())] {
         let command = message.kind().into();
         let forbidden = Role::Forbidden(Violation::Forbidden { command });
-        let served = message.role(&identity(Services::BLOOM), &remote(70_016));
-        assert_eq!(served, Role::Other);
-        assert_eq!(message.role(&identity(Services::NONE), &remote(70_011)), forbidden);
-        assert_eq!(message.role(&identity(Services::NONE), &remote(70_010)), Role::Ignore);
+        let served = Remote { our_services: Services::BLOOM, ..remote(70_016) };
+        assert_eq!(message.role(&served), Role::Other);
+        assert_eq!(message.role(&remote(70_011)), forbidden);
+        assert_eq!(message.role(&remote(70_010)), Role::Ignore);
     }
 }
 
@@ -85,27 +85,40 @@ fn who_sends_something_has_it() {
     let genesis = Network::mainnet().genesis;
     let the_block = [InventoryItem::block(genesis)];
     let both_ids = [InventoryItem::tx(tx.txid()), InventoryItem::wtx(tx.wtxid())];
-    let stripped = tx.without_witness();
-    let same_ids = [InventoryItem::tx(tx.txid()), InventoryItem::wtx(stripped.wtxid())];
     let few = Message::Headers(Headers::new(&[block.header()]).unwrap());
     let many = Message::Headers(Headers::new(&[block.header(); 9]).unwrap());
     let compact = Message::CmpctBlock(CmpctBlock::from_block(&block, 1).unwrap());
     for (message, expected) in [
         (Message::announce(&both_ids), &both_ids[..]),
-        (Message::Tx(tx), &both_ids),
-        (Message::Tx(stripped), &same_ids),
         (Message::Block(block), &the_block),
         (compact, &the_block),
         (few, &the_block),
     ] {
         assert_eq!(role(&message), Role::Announce);
-        assert_eq!(items(&message), expected, "{message:?}");
+        assert_eq!(items(&message, &remote(70_016), None), expected, "{message:?}");
     }
     let wanted = Message::GetData(Inventory::new(&the_block).unwrap());
     for message in [many, wanted, Message::GetAddr] {
-        assert_eq!((role(&message), items(&message)), (Role::Other, vec![]));
+        assert_eq!((role(&message), items(&message, &remote(70_016), None)), (Role::Other, vec![]));
     }
     assert!(Bitcoin::is_urgent(&the_block[0]) && !Bitcoin::is_urgent(&both_ids[1]));
+}
+
+#[test]
+fn who_sends_a_transaction_has_it_by_the_id_that_was_agreed() {
+    let tx = Tx::from_bytes(hex(SEGWIT_TX).into()).unwrap();
+    let by_txid = Remote { wtxid_relay: false, ..remote(70_016) };
+    let by_wtxid = Remote { wtxid_relay: true, ..remote(70_016) };
+    for tx in [tx.without_witness(), tx] {
+        let hash = Some(peerage_wire::payload_hash(tx.bytes()));
+        let (txid, wtxid) = (InventoryItem::tx(tx.txid()), InventoryItem::wtx(tx.wtxid()));
+        let message = Message::Tx(tx);
+        assert_eq!(role(&message), Role::Announce);
+        for hash in [hash, None] {
+            assert_eq!(items(&message, &by_txid, hash), [txid]);
+            assert_eq!(items(&message, &by_wtxid, hash), [wtxid]);
+        }
+    }
 }
 
 #[test]

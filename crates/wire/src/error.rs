@@ -124,6 +124,12 @@ pub enum Violation {
         /// Our minimum.
         minimum: u32,
     },
+    /// The remote is of a kind that we do not talk to.
+    #[error("incompatible: {what}")]
+    Incompatible {
+        /// What does not fit.
+        what: &'static str,
+    },
     /// More messages during the opening than any honest peer sends.
     #[error("more than {max} messages before the opening was done")]
     OpeningFlood {

@@ -22,8 +22,46 @@ pub fn checksum(payload: &[u8]) -> [u8; 4] {
     if payload.is_empty() {
         return EMPTY_CHECKSUM;
     }
-    let hash: [u8; 32] = Sha256::digest(Sha256::digest(payload)).into();
-    [hash[0], hash[1], hash[2], hash[3]]
+    checksum_of(&payload_hash(payload))
+}
+
+/// The double SHA-256 of `payload`. For some messages it is a name of what they carry: of a
+/// transaction, say.
+#[must_use]
+pub fn payload_hash(payload: &[u8]) -> [u8; 32] {
+    Sha256::digest(Sha256::digest(payload)).into()
+}
+
+/// The checksum that begins this hash.
+#[must_use]
+pub const fn checksum_of(payload_hash: &[u8; 32]) -> [u8; 4] {
+    let [a, b, c, d, ..] = *payload_hash;
+    [a, b, c, d]
+}
+
+/// Hashes a payload while it arrives: what was just received is still in the processor's cache, and
+/// the sender need not wait for us at the end.
+#[derive(Clone, Debug, Default)]
+pub struct PayloadHasher {
+    state: Sha256,
+    hashed: usize,
+}
+
+impl PayloadHasher {
+    /// Takes note of a payload of which `arrived` has arrived: all that it was shown before, and
+    /// perhaps more.
+    pub fn update(&mut self, arrived: &[u8]) {
+        if let Some(more) = arrived.get(self.hashed..) {
+            self.state.update(more);
+            self.hashed = arrived.len();
+        }
+    }
+
+    /// The double SHA-256 of the whole.
+    #[must_use]
+    pub fn finish(self) -> [u8; 32] {
+        Sha256::digest(self.state.finalize()).into()
+    }
 }
 
 /// A message's name on the wire: at most 12 characters of printable ASCII.
@@ -142,6 +180,17 @@ mod tests {
         let bytes = *b"\xf9\xbe\xb4\xd9verack\0\0\0\0\0\0\0\0\0\0\x5d\xf6\xe0\xe2";
         assert_eq!(header.to_bytes(), bytes);
         assert_eq!(FrameHeader::parse(&bytes, MAINNET), Ok(header));
+    }
+
+    #[test]
+    fn a_payload_may_be_hashed_while_it_arrives() {
+        let payload: Vec<u8> = (0..=255).cycle().take(1_000).collect();
+        let mut hasher = PayloadHasher::default();
+        for arrived in [1, 1, 63, 64, 700, 1_000] {
+            hasher.update(&payload[..arrived]);
+        }
+        assert_eq!(hasher.finish(), payload_hash(&payload));
+        assert_eq!(checksum_of(&payload_hash(&payload)), checksum(&payload));
     }
 
     #[test]

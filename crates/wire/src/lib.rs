@@ -19,21 +19,31 @@ pub mod compact;
 mod decode;
 mod error;
 mod frame;
+mod nonces;
 mod prepared;
 mod protocol;
 mod rng;
+mod text;
+mod user_agent;
 
 pub use decode::Reader;
 pub use error::{Malformed, Refusal, Violation};
-pub use frame::{Command, EMPTY_CHECKSUM, FrameHeader, HEADER_LEN, checksum};
+pub use frame::{
+    Command, EMPTY_CHECKSUM, FrameHeader, HEADER_LEN, PayloadHasher, checksum, checksum_of,
+    payload_hash,
+};
+pub use nonces::{NonceGuard, Nonces};
 pub use prepared::{COPY_UP_TO, Payload, Prepared};
 pub use protocol::{
     Direction, Expect, Kind, Message, Now, Offence, Opening, Patience, Policy, Protocol, Remote,
     Role, Step,
 };
 pub use rng::Rng;
+pub use text::Text;
+pub use user_agent::{UserAgent, UserAgentError};
 
-/// The largest payload of any message, in bytes: what Bitcoin Core and btcd accept (4,000,000).
+/// The largest payload of any message, in bytes, unless a protocol says otherwise
+/// ([`Protocol::MAX_PAYLOAD`]): what Bitcoin Core and btcd accept (4,000,000).
 ///
 /// Larger claims end the connection before a byte of the payload is awaited.
 pub const MAX_PAYLOAD: usize = 4_000_000;

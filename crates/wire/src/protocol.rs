@@ -31,6 +31,10 @@ pub trait Protocol: Sized + Debug + Send + Sync + 'static {
     /// The newest version that this implementation speaks.
     const VERSION: u32;
 
+    /// The largest payload of any of its messages once the opening is done, in bytes; a kind's own
+    /// cap may be lower.
+    const MAX_PAYLOAD: usize = crate::MAX_PAYLOAD;
+
     /// Whether an announcement of this item must not wait for the trickle (a block).
     fn is_urgent(item: &Self::Item) -> bool;
 
@@ -124,11 +128,18 @@ pub trait Message<P: Protocol>: Sized + Clone + Debug + Send + 'static {
         None
     }
 
-    /// What the engine has to do about it.
-    fn role(&self, ours: &P::Identity, theirs: &P::Remote) -> Role;
+    /// What the engine has to do about it, coming from them.
+    fn role(&self, theirs: &P::Remote) -> Role;
 
-    /// Calls `each` with every item that the sender of this message is thereby known to have.
-    fn items(&self, each: &mut dyn FnMut(P::Item));
+    /// Calls `each` with every item that they are known to have because they sent this message.
+    ///
+    /// `payload_hash` is the double SHA-256 of the payload, if the transport has computed it.
+    fn items(
+        &self,
+        theirs: &P::Remote,
+        payload_hash: Option<&[u8; 32]>,
+        each: &mut dyn FnMut(P::Item),
+    );
 
     /// How many answers this request asks for.
     fn asks(&self) -> u32 {
@@ -207,7 +218,8 @@ pub enum Step<P: Protocol, S> {
         /// What they said, once.
         heard: Option<P::Remote>,
     },
-    /// Both sides agree.
+    /// Both sides agree. If they have not been `heard` before, the handler is asked now, and `send`
+    /// leaves only if it wants them.
     Done {
         /// What they said and what was agreed.
         remote: P::Remote,

@@ -8,17 +8,20 @@ use peerage_wire_bitcoin::Network;
 use peerage_wire_bitcoin::types::{NetworkAddress, PeerAddress, Services, Text, UserAgent};
 
 use crate::input::Input;
+use crate::meter::Meter;
 
 /// Nothing panics, and what was read is shown so that it reads the same again.
 pub fn addresses(data: &[u8]) {
     let mut input = Input::new(data);
-    match input.u8() % 5 {
+    let mut meter = Meter::default();
+    meter.received(data.len());
+    meter.run(|| match input.u8() % 5 {
         0 => parse(&String::from_utf8_lossy(input.rest())),
         1 => show(&mut input),
         2 => agent(&String::from_utf8_lossy(input.rest())),
         3 => raw_text(input.rest()),
         _ => network(&mut input),
-    }
+    });
 }
 
 fn parse(text: &str) {

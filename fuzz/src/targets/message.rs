@@ -1,10 +1,13 @@
 //! Every decoder, in every protocol version.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 use peerage_wire::{
-    Kind as _, Malformed, Message as _, Payload, Prepared, Protocol as _, checksum,
+    Direction, Kind as _, Malformed, Message as _, Now, Opening as _, Payload, Prepared,
+    Protocol as _, Rng, Step, checksum, payload_hash,
 };
-use peerage_wire_bitcoin::{Bitcoin, Kind, Message};
+use peerage_wire_bitcoin::{Bitcoin, Identity, Kind, Message, Network, Opening, Remote};
 
 use crate::input::Input;
 use crate::meter::Meter;
@@ -66,7 +69,7 @@ pub fn message(data: &[u8]) {
     assert_eq!(encode(&detached, version), encoded);
     let shown = format!("{message:?}");
     assert!(shown.len() < 2_000, "{shown}");
-    message.items(&mut |item| assert!(!format!("{item}").is_empty()));
+    items(&message, &payload);
 
     if other >= since {
         let sent = encode(&message, other);
@@ -74,6 +77,35 @@ pub fn message(data: &[u8]) {
             panic!("{message:?} as it is sent to version {other} is refused: {error}");
         }
     }
+}
+
+/// Whoever sent it has the same items, whether or not the transport has hashed the payload.
+fn items(message: &Message, payload: &[u8]) {
+    for theirs in remotes() {
+        let (mut hashed, mut told) = (Vec::new(), Vec::new());
+        message.items(theirs, None, &mut |item| hashed.push(item));
+        message.items(theirs, Some(&payload_hash(payload)), &mut |item| told.push(item));
+        assert_eq!(hashed, told);
+        assert!(hashed.iter().all(|item| !format!("{item}").is_empty()));
+    }
+}
+
+/// One that wants transactions by wtxid, and one that does not.
+fn remotes() -> &'static [Remote; 2] {
+    static REMOTES: OnceLock<[Remote; 2]> = OnceLock::new();
+    REMOTES.get_or_init(|| {
+        let ours = Identity { allow_self_connections: true, ..Identity::new(Network::regtest()) };
+        let (ours, now) = (Arc::new(ours), Now::default());
+        let mut rng = Rng::from_seed([0; 32]);
+        let said = Opening::start(Direction::Outbound, &ours, &mut rng, now).1;
+        let opening = Opening::start(Direction::Inbound, &ours, &mut rng, now).0;
+        match opening.on_message(&said[0], now) {
+            Step::More { heard: Some(remote), .. } => {
+                [Remote { wtxid_relay: true, ..remote.clone() }, remote]
+            }
+            other => panic!("{other:?}"),
+        }
+    })
 }
 
 /// The three ways to send it give the same bytes.

@@ -9,6 +9,7 @@ use peerage_peer::{Socks5, SocksAuth, SocksError, Target};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::input::{Input, Pieces};
+use crate::meter::Meter;
 
 /// A proxy answers anything in any pieces: the handshake ends, and it takes from the stream exactly
 /// what is the proxy's.
@@ -26,7 +27,9 @@ pub fn socks(data: &[u8]) {
     let mut proxy =
         Proxy { says: says.iter().copied().collect(), pieces, heard: 0, pending: false };
     let socks = Socks5 { proxy: Target::Name("proxy".into(), 9050), auth };
-    let result = run(socks.handshake(&mut proxy, &target));
+    let mut meter = Meter::default();
+    meter.received(says.len());
+    let result = meter.run(|| run(socks.handshake(&mut proxy, &target)));
 
     let taken = says.len() - proxy.says.len();
     match (result, expected(&says, has_credentials)) {

@@ -15,6 +15,7 @@ use peerage_wire_bitcoin::types::{InventoryItem, TimedAddress};
 use peerage_wire_bitcoin::{Bitcoin, Kind, Message};
 
 use crate::input::Input;
+use crate::meter::Meter;
 
 /// The messages that are views, and those that hold text or bytes.
 const VIEWS: [Kind; 22] = [
@@ -47,7 +48,10 @@ pub fn views(data: &[u8]) {
     let mut input = Input::new(data);
     let kind = input.choose(&VIEWS);
     let payload = Bytes::copy_from_slice(input.rest());
-    let Ok(message) = Message::decode(kind, payload, Bitcoin::VERSION) else { return };
+    let mut meter = Meter::default();
+    meter.received(payload.len());
+    let decoded = meter.run(|| Message::decode(kind, payload, Bitcoin::VERSION));
+    let Ok(message) = decoded else { return };
     match message {
         Message::Block(block) => ask_block(&block),
         Message::Tx(tx) => ask_owned_tx(&tx),

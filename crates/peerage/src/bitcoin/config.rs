@@ -1,7 +1,7 @@
 //! What a Bitcoin connection is made with.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use peerage_peer::{Admit, BestHeight, Budget, Config as EngineConfig, Setup, Socks5, Target, V2};
 use peerage_wire_bitcoin::types::{PeerAddress, Services, UserAgent, UserAgentError};
@@ -41,6 +41,8 @@ pub struct Config {
     pub remote_address: Option<AddressMap>,
     /// The address that a remote is told as ours. By default nothing but our services, as Core.
     pub local_address: Option<AddressMap>,
+    /// `engine` as connections hold it: one value for all that were made with the same.
+    shared_engine: Arc<Mutex<Arc<EngineConfig>>>,
 }
 
 impl Config {
@@ -56,6 +58,7 @@ impl Config {
             proxy: None,
             remote_address: None,
             local_address: None,
+            shared_engine: Arc::default(),
         }
     }
 
@@ -116,11 +119,19 @@ impl Config {
         Some(Setup {
             magic: identity.network.magic,
             identity: Arc::new(identity),
-            config: Arc::new(self.engine.clone()),
+            config: self.shared_engine(),
             v2: self.v2,
             admit: self.admit.clone(),
             budget: self.budget.clone(),
         })
+    }
+
+    fn shared_engine(&self) -> Arc<EngineConfig> {
+        let mut shared = self.shared_engine.lock().unwrap_or_else(PoisonError::into_inner);
+        if **shared != self.engine {
+            *shared = Arc::new(self.engine.clone());
+        }
+        Arc::clone(&shared)
     }
 
     fn told_as_theirs(&self, remote: Option<&Target>) -> Option<PeerAddress> {

@@ -1,6 +1,6 @@
 //! What the push helpers remember of a connection, and the handler that notes it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -37,6 +37,7 @@ pub(crate) struct Memory {
 struct Remembered {
     /// Most connections never push addresses.
     addresses: Option<Box<(Known, Rng)>>,
+    heard: Heard,
     requests: HashMap<Kind, Request>,
     wishes: Wishes,
 }
@@ -114,8 +115,7 @@ impl Memory {
 
     fn note(&self, message: &Message) {
         match message {
-            Message::Addr(addresses) => self.learn(addresses.iter()),
-            Message::AddrV2(addresses) => self.learn(addresses.iter()),
+            Message::Addr(_) | Message::AddrV2(_) => self.lock().hear(message),
             Message::Headers(_) => self.forget(Kind::GetHeaders),
             Message::Inv(items)
                 if self.getblocks.load(Ordering::Relaxed)
@@ -135,9 +135,7 @@ impl Memory {
     pub(crate) fn learn(&self, addresses: impl Iterator<Item = TimedAddress>) {
         let mut memory = self.lock();
         let (known, _) = memory.addresses();
-        addresses.for_each(|address| {
-            known.insert(&key(&address));
-        });
+        addresses.for_each(|address| known.learn(&key(&address)));
     }
 }
 
@@ -165,12 +163,74 @@ impl Drop for Asking<'_> {
 impl Remembered {
     /// The addresses that the remote knows, and randomness; made when first used.
     fn addresses(&mut self) -> &mut (Known, Rng) {
-        self.addresses.get_or_insert_with(|| {
+        let addresses = self.addresses.get_or_insert_with(|| {
             let mut seed = [0; 32];
             getrandom::fill(&mut seed).expect("the operating system has randomness");
             let mut rng = Rng::from_seed(seed);
             Box::new((Known::new(rng.next_u64(), rng.next_u64()), rng))
-        })
+        });
+        self.heard.take().for_each(|message| learn(&mut addresses.0, &message));
+        addresses
+    }
+
+    fn hear(&mut self, message: &Message) {
+        if let Some(message) = self.heard.push(message.detach()) {
+            let (known, _) = self.addresses();
+            learn(known, &message);
+        }
+    }
+}
+
+fn learn(known: &mut Known, message: &Message) {
+    let mut note = |address: TimedAddress| known.learn(&key(&address));
+    match message {
+        Message::Addr(addresses) => addresses.iter().for_each(&mut note),
+        Message::AddrV2(addresses) => addresses.iter().for_each(&mut note),
+        _ => {}
+    }
+}
+
+/// Gossip of the remote that was not read, because nobody has pushed addresses since: hashing a
+/// thousand of them takes as long as receiving them.
+#[derive(Debug, Default)]
+struct Heard {
+    messages: VecDeque<Message>,
+    addresses: usize,
+}
+
+impl Heard {
+    /// The memory promises the last 4,096 addresses: what is older may be forgotten.
+    const ENOUGH: usize = 4_096;
+    /// How many messages wait at most, however few addresses they have.
+    const MESSAGES: usize = 64;
+
+    /// Keeps a message; returns one that must be read after all, because there are too many.
+    fn push(&mut self, message: Message) -> Option<Message> {
+        self.addresses += count(&message);
+        self.messages.push_back(message);
+        let mut oldest = self.messages.front().map_or(0, count);
+        while self.addresses - oldest >= Self::ENOUGH {
+            self.messages.pop_front();
+            self.addresses -= oldest;
+            oldest = self.messages.front().map_or(0, count);
+        }
+        if self.messages.len() <= Self::MESSAGES {
+            return None;
+        }
+        self.addresses -= oldest;
+        self.messages.pop_front()
+    }
+
+    fn take(&mut self) -> impl Iterator<Item = Message> + use<> {
+        std::mem::take(self).messages.into_iter()
+    }
+}
+
+fn count(message: &Message) -> usize {
+    match message {
+        Message::Addr(addresses) => addresses.len(),
+        Message::AddrV2(addresses) => addresses.len(),
+        _ => 0,
     }
 }
 
@@ -230,5 +290,40 @@ impl<H: Handler<Bitcoin>> Handler<Bitcoin> for Remembering<H> {
 
     fn on_write(&mut self, peer: &PeerHandle<Bitcoin>, kind: Kind, bytes: usize) {
         self.inner.on_write(peer, kind, bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use peerage_wire_bitcoin::message::Addr;
+    use peerage_wire_bitcoin::types::PeerAddress;
+
+    use super::*;
+
+    fn gossip(numbers: std::ops::Range<u16>) -> (Vec<TimedAddress>, Message) {
+        let timed =
+            |port| TimedAddress { time: 1, peer: PeerAddress { port, ..PeerAddress::UNSPECIFIED } };
+        let addresses: Vec<_> = numbers.map(timed).collect();
+        let message = Message::Addr(Addr::new(&addresses).expect("at most a thousand"));
+        (addresses, message)
+    }
+
+    #[test]
+    fn at_least_the_last_4096_addresses_heard_are_known_when_some_are_pushed() {
+        for step in [1_u16, 7, 1_000] {
+            let memory = Memory::shared();
+            let mut all = Vec::new();
+            for first in (0..20_000).step_by(step.into()) {
+                let (addresses, message) = gossip(first..first + step);
+                memory.note(&message);
+                all.extend(addresses);
+                assert!(memory.lock().heard.messages.len() <= Heard::MESSAGES);
+                assert!(memory.lock().heard.addresses < Heard::ENOUGH + usize::from(step));
+            }
+            let last = all.len() - 4_096;
+            assert_eq!(memory.choose(&all[last..], 5_000), []);
+            let (news, _) = gossip(30_000..30_010);
+            assert_eq!(memory.choose(&news, 5_000).len(), 10);
+        }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use peerage::bitcoin::message::{Block, Inventory, Ping};
+use peerage::bitcoin::message::{Block, Inventory, Ping, Version};
 use peerage::bitcoin::{
     Budget, Config, Direction, DisconnectReason, Events, Listener, Message, OpenError, Peer, V2,
     accept, accept_with, connect,
@@ -25,7 +25,7 @@ pub(crate) enum Service {
     Quiet,
     /// Answers each `getdata` with this block.
     Blocks(Block),
-    /// Has an event stream that nobody reads.
+    /// Has event streams that nobody reads, but for those of the honest peers.
     Unread,
     /// Waits inside its handler of `mempool` until somebody lets go.
     Stuck(Arc<Mutex<Receiver<()>>>),
@@ -55,8 +55,6 @@ pub(crate) struct Siege {
     pub(crate) service: Service,
     /// What all may allocate together, attackers included, in bytes.
     pub(crate) memory: usize,
-    /// Whether honest peers ping the server meanwhile.
-    honest: bool,
     /// Zero: everything on one thread, where allocations are counted exactly. Otherwise the growth
     /// of the process's resident memory is judged.
     pub(crate) threads: usize,
@@ -64,27 +62,12 @@ pub(crate) struct Siege {
 
 impl Siege {
     pub(crate) fn new(name: &'static str, memory: usize) -> Self {
-        Self {
-            name,
-            config: impatient(),
-            service: Service::Quiet,
-            memory,
-            honest: true,
-            threads: 0,
-        }
-    }
-
-    /// Runs `attack` where nobody else is: honest pings would remain without an answer.
-    pub(crate) fn run_without_honest_peers(mut self, attack: impl AsyncFnOnce(&Arena)) {
-        self.honest = false;
-        self.run(attack);
+        Self { name, config: impatient(), service: Service::Quiet, memory, threads: 0 }
     }
 
     /// Runs `attack` against the server, among honest peers.
     pub(crate) fn run(self, attack: impl AsyncFnOnce(&Arena)) {
-        // Descriptors and memory are the process's: one siege at a time.
-        static ALONE: Mutex<()> = Mutex::new(());
-        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = alone();
         let (name, memory, threads) = (self.name, self.memory, self.threads);
         // What tokio opens once for a whole process (for signals) is nobody's leak.
         drop(Builder::new_current_thread().enable_all().build().unwrap());
@@ -111,13 +94,12 @@ impl Siege {
     }
 
     async fn siege(self, attack: impl AsyncFnOnce(&Arena)) {
-        let Self { name, config, service, honest, .. } = self;
+        let Self { name, config, service, .. } = self;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let log = Arc::new(Mutex::new(Log::default()));
         let arena = Arena { address: listener.local_addr().unwrap(), log: log.clone(), config };
         let serving = tokio::spawn(serve(listener, arena.config.clone(), service, log.clone()));
-        let transports = [V2::Off, V2::Required].into_iter().filter(|_| honest);
-        let honest: Vec<_> = transports.map(|v2| Honest::start(arena.address, v2)).collect();
+        let honest = [V2::Off, V2::Required].map(|v2| Honest::start(arena.address, v2));
         attack(&arena).await;
         for honest in honest {
             let times = honest.stop().await;
@@ -132,10 +114,17 @@ impl Siege {
     }
 }
 
-/// The defaults with short times, so that nobody has to wait for an end.
+/// Descriptors and memory are the process's: one siege at a time.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The defaults with short times, so that nobody has to wait for an end. Honest peers share them, so
+/// they are longer than a busy machine lets this process wait for its turn.
 pub(crate) fn impatient() -> Config {
     let mut config = Config::regtest();
-    let soon = Duration::from_millis(600);
+    let soon = Duration::from_millis(1_500);
     config.engine.opening_timeout = Duration::from_secs(2);
     config.engine.idle_timeout = soon;
     config.engine.write_timeout = soon;
@@ -170,12 +159,17 @@ impl Arena {
 
     /// A scripted remote that has gone through the opening.
     pub(crate) async fn open(&self, v2: V2) -> Script<TcpStream> {
+        self.open_as(v2, version(70_016)).await
+    }
+
+    /// A scripted remote that has introduced itself so and gone through the opening.
+    pub(crate) async fn open_as(&self, v2: V2, introduction: Version) -> Script<TcpStream> {
         let (io, network) = (self.dial().await, &self.config.identity.network);
         let mut script = match v2 {
             V2::Off => Script::v1(io, Direction::Outbound, network),
             _ => Script::v2(io, Direction::Outbound, network, 5),
         };
-        script.open(version(70_016), &[]).await;
+        script.open(introduction, &[]).await;
         script
     }
 
@@ -213,7 +207,7 @@ impl Arena {
         settle(over, "connections have no reason").await;
     }
 
-    fn log(&self) -> std::sync::MutexGuard<'_, Log> {
+    fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap()
     }
 }
@@ -237,8 +231,14 @@ async fn serve(listener: TcpListener, config: Config, service: Service, log: Arc
     }
 }
 
-async fn attend(peer: Peer, _unread: Option<Events>, log: &Mutex<Log>) {
+async fn attend(peer: Peer, mut events: Option<Events>, log: &Mutex<Log>) {
     log.lock().unwrap().open.push(peer.clone());
+    if let Some(events) = &mut events
+        && peer.remote().user_agent == Config::regtest().identity.user_agent
+    {
+        // An honest peer: attackers introduce themselves as scripts.
+        while events.next().await.is_some() {}
+    }
     let reason = peer.closed().await;
     let mut log = log.lock().unwrap();
     log.open.retain(|open| open.id() != peer.id());

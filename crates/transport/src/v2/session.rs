@@ -217,7 +217,7 @@ fn read_message<K: Kind>(
         }
     };
     check_len(kind.command(), packet.len(), kind.policy().cap.min(max_payload))?;
-    Ok(Frame { kind, payload: packet.freeze(), wire_len })
+    Ok(Frame { kind, payload: packet.freeze(), wire_len, payload_hash: None })
 }
 
 /// A name for an id that stands for no command that we know.

@@ -7,9 +7,10 @@
 use std::fmt;
 
 use bytes::Bytes;
-use peerage_wire::{Malformed, Reader, compact};
+use peerage_wire::{Malformed, compact};
 
 use super::body::Body;
+use super::list::{Limit, List, list_methods};
 use crate::types::{PeerAddress, TimedAddress};
 
 /// A checked list of at most 1,000 addresses, as it lies in the payload.
@@ -17,10 +18,11 @@ use crate::types::{PeerAddress, TimedAddress};
 /// Accepts what `bitcoin` accepts, up to [`Self::MAX`] entries.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Addr {
-    payload: Bytes,
-    len: usize,
+    list: List<0>,
     timed: bool,
 }
+
+list_methods!(Addr, "How many entries there are.", "Whether there are none.");
 
 impl Addr {
     /// The most entries that a message may carry (Bitcoin Core, btcd).
@@ -33,39 +35,24 @@ impl Addr {
     /// that only `addrv2` can carry (Tor v3, I2P, CJDNS).
     pub fn new(entries: &[TimedAddress]) -> Result<Self, Malformed> {
         let len = entries.len();
-        if len > Self::MAX {
-            let max = Self::MAX as u64;
-            return Err(Malformed::TooMany { what: ADDRESSES, count: len as u64, max });
-        }
-        let mut payload = Vec::with_capacity(3 + len * TIMED_LEN);
-        compact::put(&mut payload, len as u64);
-        for TimedAddress { time, peer } in entries {
-            if peer.address.to_legacy().is_none() {
-                return Err(Malformed::Invalid { what: "network of an address in addr" });
+        ADDRESSES.check(len)?;
+        let list = List::build(&[], len, len * entry_len(true), |payload| {
+            for TimedAddress { time, peer } in entries {
+                let what = "network of an address in addr";
+                let address = peer.address.to_legacy().ok_or(Malformed::Invalid { what })?;
+                payload.extend_from_slice(&time.to_le_bytes());
+                peer.put_legacy_as(address, payload);
             }
-            payload.extend_from_slice(&time.to_le_bytes());
-            peer.put_legacy(&mut payload);
-        }
-        Ok(Self { payload: payload.into(), len, timed: true })
-    }
-
-    /// How many entries there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+            Ok(())
+        })?;
+        Ok(Self { list, timed: true })
     }
 
     /// The entries in their order. Their times are 0 if the sender is older than 31402.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = TimedAddress> + Clone + '_ {
-        let entries = &self.payload[compact::len(self.len as u64)..];
-        entries.chunks_exact(entry_len(self.timed)).map(|entry| {
-            read_entry(&mut Reader::new(entry), self.timed).expect("entries have this length")
+        self.parts().map(|(time, place)| TimedAddress {
+            time: u32::from_le_bytes(time),
+            peer: PeerAddress::from_legacy(place),
         })
     }
 
@@ -75,48 +62,48 @@ impl Addr {
         self.iter().collect()
     }
 
-    /// The payload.
-    #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        &self.payload
-    }
-
-    /// The same list in memory of its own.
-    #[must_use]
-    pub fn detach(&self) -> Self {
-        Self { payload: Bytes::copy_from_slice(&self.payload), ..*self }
+    /// The bytes of each entry's time, zeros where it has none, and of its place.
+    fn parts(
+        &self,
+    ) -> impl ExactSizeIterator<Item = ([u8; 4], &[u8; PeerAddress::LEGACY_LEN])> + Clone {
+        self.list.entries().chunks_exact(entry_len(self.timed)).map(|entry| {
+            let (time, place) = entry.split_last_chunk().expect("entries end with a place");
+            (time.try_into().unwrap_or_default(), place)
+        })
     }
 }
 
 impl fmt::Debug for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Addr").field("len", &self.len).finish()
+        f.debug_struct("Addr").field("len", &self.len()).finish()
     }
 }
 
 impl Body for Addr {
     fn parse(payload: Bytes, version: u32) -> Result<Self, Malformed> {
         let timed = version >= SINCE_TIME;
-        let mut reader = Reader::new(&payload);
-        let len = reader.count(ADDRESSES, max_len(version), entry_len(timed))?;
-        reader.take(len * entry_len(timed))?;
-        reader.finish()?;
-        Ok(Self { payload, len, timed })
+        let limit = Limit { max: max_len(version), ..ADDRESSES };
+        Ok(Self { list: List::fixed(payload, limit, entry_len(timed))?, timed })
     }
 
     /// What an old peer cannot read is left out: times, and all entries but one.
     fn put(&self, version: u32, out: &mut Vec<u8>) {
-        let len = self.len.min(max_len(version));
-        if self.timed == (version >= SINCE_TIME) && len == self.len {
-            return out.extend_from_slice(&self.payload);
+        let timed = version >= SINCE_TIME;
+        let len = self.len().min(max_len(version));
+        if timed == self.timed && len == self.len() {
+            return out.extend_from_slice(self.bytes());
         }
         compact::put(out, len as u64);
-        for TimedAddress { time, peer } in self.iter().take(len) {
-            if version >= SINCE_TIME {
-                out.extend_from_slice(&time.to_le_bytes());
+        for (time, place) in self.parts().take(len) {
+            if timed {
+                out.extend_from_slice(&time);
             }
-            peer.put_legacy(out);
+            out.extend_from_slice(place);
         }
+    }
+
+    fn detached(&self) -> Self {
+        self.detach()
     }
 }
 
@@ -126,18 +113,12 @@ const SINCE_TIME: u32 = 31_402;
 /// The first version that takes more than one address at once.
 const SINCE_MANY: u32 = 209;
 
-const TIMED_LEN: usize = 4 + PeerAddress::LEGACY_LEN;
-const ADDRESSES: &str = "addresses";
+const ADDRESSES: Limit = Limit { what: "addresses", max: Addr::MAX };
 
 fn max_len(version: u32) -> usize {
     if version >= SINCE_MANY { Addr::MAX } else { 1 }
 }
 
 fn entry_len(timed: bool) -> usize {
-    if timed { TIMED_LEN } else { PeerAddress::LEGACY_LEN }
-}
-
-fn read_entry(reader: &mut Reader<'_>, timed: bool) -> Result<TimedAddress, Malformed> {
-    let time = if timed { reader.u32()? } else { 0 };
-    Ok(TimedAddress { time, peer: PeerAddress::read_legacy(reader)? })
+    if timed { 4 + PeerAddress::LEGACY_LEN } else { PeerAddress::LEGACY_LEN }
 }

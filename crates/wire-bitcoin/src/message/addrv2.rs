@@ -10,7 +10,7 @@ use std::fmt;
 use bytes::Bytes;
 use peerage_wire::{Malformed, Reader, compact};
 
-use super::body::Body;
+use super::list::{Limit, List, list_methods};
 use crate::types::{NetworkAddress, PeerAddress, Services, TimedAddress};
 
 /// A checked list of at most 1,000 addresses, as it lies in the payload.
@@ -21,9 +21,14 @@ use crate::types::{NetworkAddress, PeerAddress, Services, TimedAddress};
 /// not begin with `fc`.)
 #[derive(Clone, PartialEq, Eq)]
 pub struct AddrV2 {
-    payload: Bytes,
-    len: usize,
+    list: List<0>,
 }
+
+list_methods!(
+    AddrV2,
+    "How many entries were sent; [`Self::iter`] may yield fewer.",
+    "Whether none were sent."
+);
 
 impl AddrV2 {
     /// The most entries that a message may carry (BIP155).
@@ -35,19 +40,17 @@ impl AddrV2 {
     /// [`Malformed::TooMany`] above [`Self::MAX`] entries, which no peer would accept.
     pub fn new(entries: &[TimedAddress]) -> Result<Self, Malformed> {
         let len = entries.len();
-        if len > Self::MAX {
-            let max = Self::MAX as u64;
-            return Err(Malformed::TooMany { what: ADDRESSES, count: len as u64, max });
-        }
-        let mut payload = Vec::with_capacity(3 + len * TYPICAL_LEN);
-        compact::put(&mut payload, len as u64);
-        for TimedAddress { time, peer } in entries {
-            payload.extend_from_slice(&time.to_le_bytes());
-            compact::put(&mut payload, peer.services.to_bits());
-            peer.address.put_v2(&mut payload);
-            payload.extend_from_slice(&peer.port.to_be_bytes());
-        }
-        Ok(Self { payload: payload.into(), len })
+        ADDRESSES.check(len)?;
+        let list = List::build(&[], len, len * TYPICAL_LEN, |payload| {
+            for TimedAddress { time, peer } in entries {
+                payload.extend_from_slice(&time.to_le_bytes());
+                compact::put(payload, peer.services.to_bits());
+                peer.address.put_v2(payload);
+                payload.extend_from_slice(&peer.port.to_be_bytes());
+            }
+            Ok(())
+        })?;
+        Ok(Self { list })
     }
 
     /// Checks a whole payload.
@@ -57,33 +60,17 @@ impl AddrV2 {
     /// an integer is not in its shortest form, or if an address has a length that is not its
     /// network's.
     pub fn from_bytes(payload: Bytes) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(&payload);
-        let len = reader.count(ADDRESSES, Self::MAX, MIN_LEN)?;
-        for _ in 0..len {
-            read_entry(&mut reader)?;
-        }
-        reader.finish()?;
-        Ok(Self { payload, len })
-    }
-
-    /// How many entries were sent; [`Self::iter`] may yield fewer.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether none were sent.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        let list = List::read(payload, ADDRESSES, MIN_LEN, |reader, len| {
+            (0..len).try_for_each(|_| Entry::read(reader).map(drop))
+        })?;
+        Ok(Self { list })
     }
 
     /// The usable entries in their order.
     pub fn iter(&self) -> impl Iterator<Item = TimedAddress> + Clone + '_ {
-        let entries = Reader::new(&self.payload[compact::len(self.len as u64)..]);
-        (0..self.len)
-            .scan(entries, |entries, _| Some(read_entry(entries).expect("entries were checked")))
-            .flatten()
+        let mut reader = Reader::new(self.list.entries());
+        let entries = (0..self.len()).map(move |_| Entry::read(&mut reader));
+        entries.filter_map(|entry| entry.expect("entries were checked").decode())
     }
 
     /// The usable entries as owned values.
@@ -91,50 +78,43 @@ impl AddrV2 {
     pub fn decode(&self) -> Vec<TimedAddress> {
         self.iter().collect()
     }
-
-    /// The payload.
-    #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        &self.payload
-    }
-
-    /// The same list in memory of its own.
-    #[must_use]
-    pub fn detach(&self) -> Self {
-        Self { payload: Bytes::copy_from_slice(&self.payload), len: self.len }
-    }
 }
 
 impl fmt::Debug for AddrV2 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AddrV2").field("len", &self.len).finish()
+        f.debug_struct("AddrV2").field("len", &self.len()).finish()
     }
 }
 
-impl Body for AddrV2 {
-    fn parse(payload: Bytes, _version: u32) -> Result<Self, Malformed> {
-        Self::from_bytes(payload)
+/// An entry, as it lies in the payload.
+struct Entry<'a> {
+    time: u32,
+    services: u64,
+    network: u8,
+    address: &'a [u8],
+    port: u16,
+}
+
+impl<'a> Entry<'a> {
+    /// Reads and checks the next entry; builds nothing, since most are only walked over.
+    fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let (time, services) = (reader.u32()?, reader.compact()?);
+        let (network, address) = NetworkAddress::read_v2(reader)?;
+        Ok(Self { time, services, network, address, port: reader.u16_be()? })
     }
 
-    fn put(&self, _version: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.payload);
+    /// Its contents; none if it is to be skipped.
+    fn decode(self) -> Option<TimedAddress> {
+        let address = NetworkAddress::from_v2(self.network, self.address)?;
+        let peer = PeerAddress::new(Services::from_bits(self.services), address, self.port);
+        Some(TimedAddress { time: self.time, peer })
     }
 }
 
-const ADDRESSES: &str = "addresses";
+const ADDRESSES: Limit = Limit { what: "addresses", max: AddrV2::MAX };
 
 /// The shortest entry: a network of the future whose addresses are empty.
 const MIN_LEN: usize = 9;
 
 /// An IPv6 entry: room for most, without growing.
 const TYPICAL_LEN: usize = 27;
-
-/// Reads an entry; `None` for one that is to be skipped.
-fn read_entry(reader: &mut Reader<'_>) -> Result<Option<TimedAddress>, Malformed> {
-    let time = reader.u32()?;
-    let services = Services::from_bits(reader.compact()?);
-    let address = NetworkAddress::read_v2(reader)?;
-    let port = reader.u16_be()?;
-    let entry = |address| TimedAddress { time, peer: PeerAddress::new(services, address, port) };
-    Ok(address.map(entry))
-}

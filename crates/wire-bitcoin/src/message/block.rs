@@ -14,7 +14,6 @@ use bitcoin::{BlockHash, TxMerkleNode, WitnessMerkleNode, consensus};
 use bytes::Bytes;
 use peerage_wire::{MAX_PAYLOAD, Malformed, Reader};
 
-use super::body::Body;
 use super::headers::{hash_of, header_of};
 use super::tx::{MIN_TX, TxRef, check_size};
 
@@ -183,16 +182,6 @@ impl fmt::Debug for Block {
             .field("size", &self.payload.len())
             .field("transactions", &self.tx_count())
             .finish()
-    }
-}
-
-impl Body for Block {
-    fn parse(payload: Bytes, _version: u32) -> Result<Self, Malformed> {
-        Self::from_bytes(payload)
-    }
-
-    fn put(&self, _version: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.payload);
     }
 }
 

@@ -113,6 +113,10 @@ impl Body for FilterLoad {
         out.extend_from_slice(&self.tweak.to_le_bytes());
         out.push(self.flags.0);
     }
+
+    fn detached(&self) -> Self {
+        self.detach()
+    }
 }
 
 /// Adds something to the filter that was loaded: from protocol version 70001.
@@ -158,6 +162,10 @@ impl Body for FilterAdd {
 
     fn put(&self, _version: u32, out: &mut Vec<u8>) {
         compact::put_bytes(out, &self.data);
+    }
+
+    fn detached(&self) -> Self {
+        self.detach()
     }
 }
 

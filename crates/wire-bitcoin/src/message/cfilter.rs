@@ -141,7 +141,8 @@ impl CFilter {
     /// The block.
     #[must_use]
     pub fn block_hash(&self) -> BlockHash {
-        BlockHash::from_byte_array(hash_at(&self.payload, 1))
+        let hash = self.payload[1..].first_chunk().expect("the payload was checked");
+        BlockHash::from_byte_array(*hash)
     }
 
     /// The filter's bytes.
@@ -201,16 +202,6 @@ impl fmt::Debug for CFilter {
     }
 }
 
-impl Body for CFilter {
-    fn parse(payload: Bytes, _version: u32) -> Result<Self, Malformed> {
-        Self::from_bytes(payload)
-    }
-
-    fn put(&self, _version: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.payload);
-    }
-}
-
 fn read_range(payload: &[u8]) -> Result<(u8, u32, BlockHash), Malformed> {
     let mut reader = Reader::new(payload);
     let range = (reader.u8()?, reader.u32()?, BlockHash::from_byte_array(reader.array()?));
@@ -222,11 +213,6 @@ fn put_range(out: &mut Vec<u8>, filter_type: u8, start_height: u32, stop_hash: &
     out.push(filter_type);
     out.extend_from_slice(&start_height.to_le_bytes());
     out.extend_from_slice(stop_hash.as_byte_array());
-}
-
-/// The 32 bytes at this place of a payload that has been checked.
-fn hash_at(payload: &[u8], start: usize) -> [u8; HASH] {
-    *payload[start..].first_chunk().expect("the payload was checked before it could be seen")
 }
 
 const HASH: usize = 32;

@@ -16,7 +16,6 @@ use bytes::Bytes;
 use peerage_wire::{Malformed, Reader, compact};
 
 use super::block::Block;
-use super::body::Body;
 use super::headers::{hash_of, header_of, put_header};
 use super::tx::{MIN_TX, TxRef, check_size};
 
@@ -196,16 +195,6 @@ impl fmt::Debug for CmpctBlock {
             .field("short_ids", &self.short_ids)
             .field("prefilled", &self.prefilled)
             .finish()
-    }
-}
-
-impl Body for CmpctBlock {
-    fn parse(payload: Bytes, _version: u32) -> Result<Self, Malformed> {
-        Self::from_bytes(payload)
-    }
-
-    fn put(&self, _version: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.payload);
     }
 }
 

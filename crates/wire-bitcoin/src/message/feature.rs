@@ -82,4 +82,8 @@ impl Body for Feature {
         compact::put_bytes(out, self.id.as_bytes());
         compact::put_bytes(out, &self.data);
     }
+
+    fn detached(&self) -> Self {
+        self.detach()
+    }
 }

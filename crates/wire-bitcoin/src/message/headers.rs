@@ -10,9 +10,9 @@ use bitcoin::block::Header;
 use bitcoin::hashes::Hash as _;
 use bitcoin::{BlockHash, consensus};
 use bytes::Bytes;
-use peerage_wire::{Malformed, Reader, compact};
+use peerage_wire::Malformed;
 
-use super::body::Body;
+use super::list::{Limit, List, list_methods};
 
 /// A checked list of at most 2,000 block headers, as it lies in the payload.
 ///
@@ -20,9 +20,10 @@ use super::body::Body;
 /// accepts, up to [`Self::MAX`] headers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Headers {
-    payload: Bytes,
-    len: usize,
+    list: List<0>,
 }
+
+list_methods!(Headers, "How many headers there are.", "Whether there are none.");
 
 impl Headers {
     /// The most headers that a message may carry (Bitcoin Core, btcd).
@@ -34,17 +35,15 @@ impl Headers {
     /// [`Malformed::TooMany`] above [`Self::MAX`] headers, which no peer would accept.
     pub fn new(headers: &[Header]) -> Result<Self, Malformed> {
         let len = headers.len();
-        if len > Self::MAX {
-            let max = Self::MAX as u64;
-            return Err(Malformed::TooMany { what: HEADERS, count: len as u64, max });
-        }
-        let mut payload = Vec::with_capacity(compact::len(len as u64) + len * ENTRY);
-        compact::put(&mut payload, len as u64);
-        for header in headers {
-            put_header(&mut payload, header);
-            payload.push(0);
-        }
-        Ok(Self { payload: payload.into(), len })
+        HEADERS.check(len)?;
+        let list = List::build(&[], len, len * ENTRY, |payload| {
+            for header in headers {
+                put_header(payload, header);
+                payload.push(0);
+            }
+            Ok(())
+        })?;
+        Ok(Self { list })
     }
 
     /// Checks a whole payload.
@@ -53,26 +52,14 @@ impl Headers {
     /// [`Malformed`] if the count is above [`Self::MAX`], not in its shortest form or not that of
     /// the headers that follow, or if a header claims to have transactions.
     pub fn from_bytes(payload: Bytes) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(&payload);
-        let len = reader.count(HEADERS, Self::MAX, ENTRY)?;
-        let (entries, _) = reader.take(len * ENTRY)?.as_chunks::<ENTRY>();
-        if entries.iter().any(|entry| entry[Header::SIZE] != 0) {
-            return Err(Malformed::Invalid { what: "transaction count of a header" });
-        }
-        reader.finish()?;
-        Ok(Self { payload, len })
-    }
-
-    /// How many headers there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        let list = List::read(payload, HEADERS, ENTRY, |reader, len| {
+            let (entries, _) = reader.take(len * ENTRY)?.as_chunks::<ENTRY>();
+            match entries.iter().any(|entry| entry[Header::SIZE] != 0) {
+                true => Err(Malformed::Invalid { what: "transaction count of a header" }),
+                false => Ok(()),
+            }
+        })?;
+        Ok(Self { list })
     }
 
     /// The header at this place.
@@ -99,41 +86,19 @@ impl Headers {
         self.iter().collect()
     }
 
-    /// The payload.
-    #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        &self.payload
-    }
-
-    /// The same list with a buffer of its own, for whoever keeps it beyond the received one.
-    #[must_use]
-    pub fn detach(&self) -> Self {
-        Self { payload: Bytes::copy_from_slice(&self.payload), len: self.len }
-    }
-
     fn chunks(&self) -> &[[u8; ENTRY]] {
-        self.payload[compact::len(self.len as u64)..].as_chunks().0
+        self.list.chunks()
     }
 }
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Headers");
-        shown.field("len", &self.len);
+        shown.field("len", &self.len());
         if let (Some(first), Some(last)) = (self.hashes().next(), self.hashes().next_back()) {
             shown.field("first", &first).field("last", &last);
         }
         shown.finish()
-    }
-}
-
-impl Body for Headers {
-    fn parse(payload: Bytes, _version: u32) -> Result<Self, Malformed> {
-        Self::from_bytes(payload)
-    }
-
-    fn put(&self, _version: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.payload);
     }
 }
 
@@ -152,7 +117,7 @@ pub(super) fn put_header(out: &mut Vec<u8>, header: &Header) {
     consensus::Encodable::consensus_encode(header, out).expect("a vector takes everything");
 }
 
-const HEADERS: &str = "headers";
+const HEADERS: Limit = Limit { what: "headers", max: Headers::MAX };
 
 /// A header and its transaction count.
 const ENTRY: usize = Header::SIZE + 1;

@@ -10,9 +10,9 @@ use bitcoin::BlockHash;
 use bitcoin::hashes::Hash as _;
 use bitcoin::p2p::message_blockdata::{GetBlocksMessage, GetHeadersMessage};
 use bytes::Bytes;
-use peerage_wire::{Malformed, Reader, compact};
+use peerage_wire::Malformed;
 
-use super::body::Body;
+use super::list::{Limit, List, list_methods};
 
 /// A checked block locator, as it lies in the payload.
 ///
@@ -21,9 +21,15 @@ use super::body::Body;
 /// what `bitcoin` accepts, up to [`Self::MAX`] hashes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Locator {
-    payload: Bytes,
-    len: usize,
+    /// Its entries have the stop hash behind them, which is not counted.
+    list: List<4>,
 }
+
+list_methods!(
+    Locator,
+    "How many blocks it names, without the stop hash.",
+    "Whether it names none: then the stop hash is all that is asked for."
+);
 
 impl Locator {
     /// The most hashes that are accepted, as by btcd. Bitcoin Core takes no more than 101, so send
@@ -37,16 +43,13 @@ impl Locator {
     /// [`Malformed::TooMany`] above [`Self::MAX`] hashes, which no peer would accept.
     pub fn new(version: u32, hashes: &[BlockHash], stop: BlockHash) -> Result<Self, Malformed> {
         let len = hashes.len();
-        if len > Self::MAX {
-            let max = Self::MAX as u64;
-            return Err(Malformed::TooMany { what: HASHES, count: len as u64, max });
-        }
-        let mut payload = Vec::with_capacity(7 + (len + 1) * HASH);
-        payload.extend_from_slice(&version.to_le_bytes());
-        compact::put(&mut payload, len as u64);
-        hashes.iter().for_each(|hash| payload.extend_from_slice(hash.as_byte_array()));
-        payload.extend_from_slice(stop.as_byte_array());
-        Ok(Self { payload: payload.into(), len })
+        HASHES.check(len)?;
+        let list = List::build(&[&version.to_le_bytes()], len, (len + 1) * HASH, |payload| {
+            let hashes = hashes.iter().chain([&stop]);
+            hashes.for_each(|hash| payload.extend_from_slice(hash.as_byte_array()));
+            Ok(())
+        })?;
+        Ok(Self { list })
     }
 
     /// Checks a whole payload.
@@ -55,42 +58,29 @@ impl Locator {
     /// [`Malformed`] if the count is above [`Self::MAX`], not in its shortest form or not that of
     /// the hashes that follow.
     pub fn from_bytes(payload: Bytes) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(&payload);
-        reader.u32()?;
-        let len = reader.count(HASHES, Self::MAX, HASH)?;
-        reader.take((len + 1) * HASH)?;
-        reader.finish()?;
-        Ok(Self { payload, len })
+        let list = List::read(payload, HASHES, HASH, |reader, len| {
+            reader.take((len + 1) * HASH)?;
+            Ok(())
+        })?;
+        Ok(Self { list })
     }
 
     /// The sender's protocol version, as it says.
     #[must_use]
     pub fn version(&self) -> u32 {
-        Reader::new(&self.payload).u32().expect("a checked locator begins with four bytes")
-    }
-
-    /// How many blocks it names, without the stop hash.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether it names none: then the stop hash is all that is asked for.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        u32::from_le_bytes(*self.list.head())
     }
 
     /// The blocks that it names, the newest first.
     pub fn hashes(&self) -> impl ExactSizeIterator<Item = BlockHash> + Clone + '_ {
-        let (hashes, _) = self.chunks().split_at(self.len);
+        let (hashes, _) = self.chunks().split_at(self.len());
         hashes.iter().copied().map(BlockHash::from_byte_array)
     }
 
     /// The last block that is wanted; all zeros if there is no such limit.
     #[must_use]
     pub fn stop(&self) -> BlockHash {
-        BlockHash::from_byte_array(self.chunks()[self.len])
+        BlockHash::from_byte_array(self.chunks()[self.len()])
     }
 
     /// The `getheaders` that `bitcoin` knows.
@@ -110,27 +100,15 @@ impl Locator {
         GetBlocksMessage { version, locator_hashes, stop_hash }
     }
 
-    /// The payload.
-    #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        &self.payload
-    }
-
-    /// The same locator in memory of its own.
-    #[must_use]
-    pub fn detach(&self) -> Self {
-        Self { payload: Bytes::copy_from_slice(&self.payload), len: self.len }
-    }
-
     fn chunks(&self) -> &[[u8; HASH]] {
-        self.payload[4 + compact::len(self.len as u64)..].as_chunks().0
+        self.list.chunks()
     }
 }
 
 impl fmt::Debug for Locator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Locator");
-        shown.field("len", &self.len);
+        shown.field("len", &self.len());
         if let Some(first) = self.hashes().next() {
             shown.field("first", &first);
         }
@@ -138,17 +116,7 @@ impl fmt::Debug for Locator {
     }
 }
 
-impl Body for Locator {
-    fn parse(payload: Bytes, _version: u32) -> Result<Self, Malformed> {
-        Self::from_bytes(payload)
-    }
-
-    fn put(&self, _version: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.payload);
-    }
-}
-
-const HASHES: &str = "locator hashes";
+const HASHES: Limit = Limit { what: "locator hashes", max: Locator::MAX };
 
 /// Bytes of a hash.
 const HASH: usize = 32;

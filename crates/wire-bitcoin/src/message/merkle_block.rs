@@ -13,7 +13,6 @@ use bitcoin::{BlockHash, TxMerkleNode, Txid, consensus};
 use bytes::Bytes;
 use peerage_wire::{Malformed, Reader};
 
-use super::body::Body;
 use super::headers::{hash_of, header_of};
 use super::tx::check_size;
 
@@ -131,16 +130,6 @@ impl fmt::Debug for MerkleBlock {
             .field("total_transactions", &self.total_transactions())
             .field("hashes", &self.hashes)
             .finish()
-    }
-}
-
-impl Body for MerkleBlock {
-    fn parse(payload: Bytes, _version: u32) -> Result<Self, Malformed> {
-        Self::from_bytes(payload)
-    }
-
-    fn put(&self, _version: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.payload);
     }
 }
 

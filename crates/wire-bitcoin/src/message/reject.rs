@@ -111,6 +111,10 @@ impl Body for Reject {
         compact::put_bytes(out, self.reason.as_bytes());
         out.extend_from_slice(self.hash.as_ref().map_or(&[], |hash| &hash[..]));
     }
+
+    fn detached(&self) -> Self {
+        self.detach()
+    }
 }
 
 /// Why something was refused. Unknown codes are kept.

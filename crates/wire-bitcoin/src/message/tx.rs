@@ -17,8 +17,6 @@ use bitcoin::{Transaction, Txid, Weight, Wtxid, consensus};
 use bytes::Bytes;
 use peerage_wire::{MAX_PAYLOAD, Malformed, Reader};
 
-use super::body::Body;
-
 mod parts;
 
 pub use parts::{InputRef, OutputRef, WitnessRef};
@@ -181,16 +179,6 @@ impl fmt::Debug for Tx {
     }
 }
 
-impl Body for Tx {
-    fn parse(payload: Bytes, _version: u32) -> Result<Self, Malformed> {
-        Self::from_bytes(payload)
-    }
-
-    fn put(&self, _version: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.payload);
-    }
-}
-
 /// A checked transaction inside a larger message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TxRef<'a> {
@@ -204,25 +192,26 @@ impl<'a> TxRef<'a> {
     /// # Errors
     /// [`Malformed`] if there is none.
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
-        let mut from_start = reader.clone();
-        let start = reader.position();
-        reader.take(LEGACY)?;
-        let mut inputs = parts::skip_inputs(reader)?;
+        // A copy of the reader can stay in registers.
+        let mut rest = reader.clone();
+        let start = rest.position();
+        rest.take(LEGACY)?;
+        let mut inputs = parts::skip_inputs(&mut rest)?;
         let extended = inputs == 0;
         if extended {
-            if reader.u8()? != 1 {
+            if rest.u8()? != 1 {
                 return Err(Malformed::Invalid { what: "witness flag" });
             }
-            inputs = parts::skip_inputs(reader)?;
+            inputs = parts::skip_inputs(&mut rest)?;
         }
-        let outputs = reader.position() - start;
-        parts::skip_outputs(reader)?;
-        let witness = reader.position() - start;
+        let outputs = rest.position() - start;
+        parts::skip_outputs(&mut rest)?;
+        let witness = rest.position() - start;
         if extended {
-            parts::skip_witnesses(reader, inputs)?;
+            parts::skip_witnesses(&mut rest, inputs)?;
         }
-        reader.take(LOCK_TIME)?;
-        let bytes = from_start.take(reader.position() - start)?;
+        rest.take(LOCK_TIME)?;
+        let bytes = reader.take(rest.position() - start)?;
         Ok(Self { bytes, marks: Marks { outputs, witness } })
     }
 

@@ -5,13 +5,19 @@
 //! Bitcoin Core.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::hash::{Hash, Hasher};
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use peerage_wire::{Malformed, Reader};
+use peerage_wire::{Malformed, Reader, compact};
 use sha3::{Digest as _, Sha3_256};
 
-use super::{Services, base32, routable};
+use super::{base32, routable};
+
+mod peer;
+
+pub use peer::{PeerAddress, TimedAddress};
 
 /// A network and an address in it.
 ///
@@ -24,7 +30,7 @@ use super::{Services, base32, routable};
 /// assert_eq!(address.to_string(), onion);
 /// # Ok::<(), peerage_wire_bitcoin::types::ParseAddressError>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum NetworkAddress {
     /// IPv4.
@@ -67,7 +73,7 @@ impl NetworkAddress {
     #[must_use]
     pub fn to_legacy(self) -> Option<[u8; 16]> {
         match self {
-            Self::Ipv4(ip) => Some(ip.to_ipv6_mapped().octets()),
+            Self::Ipv4(ip) => Some(mapped(ip)),
             Self::Ipv6(ip) => Some(ip.octets()),
             Self::TorV2(id) => {
                 let mut bytes = [0; 16];
@@ -89,36 +95,77 @@ impl NetworkAddress {
         ip.to_ipv4_mapped().map_or(Self::Ipv6(ip), Self::Ipv4)
     }
 
-    /// Reads the network id and the address of an `addrv2` entry. `None` for what BIP155 says to
-    /// skip: networks unknown to us, and IPv4 or Tor v2 in the guise of IPv6.
-    pub(crate) fn read_v2(reader: &mut Reader<'_>) -> Result<Option<Self>, Malformed> {
+    /// Reads the network id and the address of an `addrv2` entry, and checks the address's length if
+    /// the network is known to us.
+    pub(crate) fn read_v2<'a>(reader: &mut Reader<'a>) -> Result<(u8, &'a [u8]), Malformed> {
         let id = reader.u8()?;
         let bytes = reader.bytes("bytes of address", MAX_V2_LEN)?;
-        Ok(match id {
-            1 => Some(Self::Ipv4(sized::<4>(bytes)?.into())),
-            2 => Some(Self::from_legacy(sized(bytes)?)).filter(|it| matches!(it, Self::Ipv6(_))),
-            3 => Some(Self::TorV2(sized(bytes)?)),
-            4 => Some(Self::TorV3(sized(bytes)?)),
-            5 => Some(Self::I2p(sized(bytes)?)),
-            6 => Some(Self::Cjdns(sized::<16>(bytes)?.into())),
-            _ => None,
+        let len = match id {
+            1 => 4,
+            2 | 6 => 16,
+            3 => 10,
+            4 | 5 => 32,
+            _ => bytes.len(),
+        };
+        if bytes.len() == len {
+            Ok((id, bytes))
+        } else {
+            Err(Malformed::Invalid { what: "length of an address" })
+        }
+    }
+
+    /// The address that [`Self::read_v2`] has read; `None` for what BIP155 says to skip: networks
+    /// unknown to us, and IPv4 or Tor v2 in the guise of IPv6.
+    pub(crate) fn from_v2(id: u8, bytes: &[u8]) -> Option<Self> {
+        Some(match id {
+            1 => Self::Ipv4(<[u8; 4]>::try_from(bytes).ok()?.into()),
+            2 => match Self::from_legacy(bytes.try_into().ok()?) {
+                Self::Ipv6(ip) => Self::Ipv6(ip),
+                _ => return None,
+            },
+            3 => Self::TorV2(bytes.try_into().ok()?),
+            4 => Self::TorV3(bytes.try_into().ok()?),
+            5 => Self::I2p(bytes.try_into().ok()?),
+            6 => Self::Cjdns(<[u8; 16]>::try_from(bytes).ok()?.into()),
+            _ => return None,
         })
     }
 
     /// Appends the network id and the address as in an `addrv2` entry.
     pub(crate) fn put_v2(self, out: &mut Vec<u8>) {
-        let mut put = |id: u8, bytes: &[u8]| {
+        self.with_v2(|id, bytes| {
             out.push(id);
-            peerage_wire::compact::put_bytes(out, bytes);
-        };
+            compact::put_bytes(out, bytes);
+        });
+    }
+
+    /// Calls `see` with the network id and the address of an `addrv2` entry.
+    #[inline]
+    fn with_v2(self, see: impl FnOnce(u8, &[u8])) {
         match self {
-            Self::Ipv4(ip) => put(1, &ip.octets()),
-            Self::Ipv6(ip) => put(2, &ip.octets()),
-            Self::TorV2(id) => put(3, &id),
-            Self::TorV3(key) => put(4, &key),
-            Self::I2p(hash) => put(5, &hash),
-            Self::Cjdns(ip) => put(6, &ip.octets()),
+            Self::Ipv4(ip) => see(1, &ip.octets()),
+            Self::Ipv6(ip) => see(2, &ip.octets()),
+            Self::TorV2(id) => see(3, &id),
+            Self::TorV3(key) => see(4, &key),
+            Self::I2p(hash) => see(5, &hash),
+            Self::Cjdns(ip) => see(6, &ip.octets()),
         }
+    }
+}
+
+impl Hash for NetworkAddress {
+    /// As few integers as hold the address, its network folded into the first: it is hashed for
+    /// every address that is gossiped.
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.with_v2(|id, bytes| {
+            let mut network = u64::from(id) << 56;
+            for part in bytes.chunks(8) {
+                let mut word = [0; 8];
+                word[..part.len()].copy_from_slice(part);
+                state.write_u64(u64::from_le_bytes(word) ^ mem::take(&mut network));
+            }
+        });
     }
 }
 
@@ -179,123 +226,21 @@ impl FromStr for NetworkAddress {
     }
 }
 
-/// Where a peer is and what it offers.
-///
-/// Shown and read as `host:port`; IPv6 stands in brackets. Read from text, the services are none.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PeerAddress {
-    /// What it offers.
-    pub services: Services,
-    /// Where it is.
-    pub address: NetworkAddress,
-    /// On which port; 0 on I2P, which has none.
-    pub port: u16,
-}
-
-impl PeerAddress {
-    /// Nowhere, with nothing on offer: what `version` carries when there is nothing to say.
-    pub const UNSPECIFIED: Self =
-        Self { services: Services::NONE, address: NetworkAddress::UNSPECIFIED, port: 0 };
-
-    /// Bytes of the old form, without a time.
-    pub(crate) const LEGACY_LEN: usize = 26;
-
-    /// This place.
-    #[must_use]
-    pub const fn new(services: Services, address: NetworkAddress, port: u16) -> Self {
-        Self { services, address, port }
-    }
-
-    /// The socket address, if the network is the internet.
-    #[must_use]
-    pub fn socket_addr(&self) -> Option<SocketAddr> {
-        self.address.ip().map(|ip| SocketAddr::new(ip, self.port))
-    }
-
-    pub(crate) fn read_legacy(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self {
-            services: Services::from_bits(reader.u64()?),
-            address: NetworkAddress::from_legacy(reader.array()?),
-            port: reader.u16_be()?,
-        })
-    }
-
-    /// Appends the old form. An address that has none becomes 0.0.0.0, as btcd does it, so that the
-    /// port is told and the address is not.
-    pub(crate) fn put_legacy(&self, out: &mut Vec<u8>) {
-        let nowhere = NetworkAddress::Ipv4(Ipv4Addr::UNSPECIFIED);
-        let bytes = self.address.to_legacy().or_else(|| nowhere.to_legacy());
-        out.extend_from_slice(&self.services.to_bits().to_le_bytes());
-        out.extend_from_slice(&bytes.expect("every IPv4 address has the old form"));
-        out.extend_from_slice(&self.port.to_be_bytes());
-    }
-}
-
-impl From<SocketAddr> for PeerAddress {
-    /// This place, with no services known.
-    fn from(address: SocketAddr) -> Self {
-        Self::new(Services::NONE, address.ip().into(), address.port())
-    }
-}
-
-impl fmt::Display for PeerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.address {
-            NetworkAddress::Ipv6(ip) | NetworkAddress::Cjdns(ip) => {
-                write!(f, "[{ip}]:{}", self.port)
-            }
-            address => write!(f, "{address}:{}", self.port),
-        }
-    }
-}
-
-impl fmt::Debug for PeerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self} ({})", self.services)
-    }
-}
-
-impl FromStr for PeerAddress {
-    type Err = ParseAddressError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Ok(socket) = text.parse::<SocketAddr>() {
-            return Ok(socket.into());
-        }
-        let (host, port) = text.rsplit_once(':').ok_or(ParseAddressError)?;
-        // Digits only: numbers may otherwise begin with a sign.
-        let port = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
-        let port = port.and_then(|port| port.parse().ok()).ok_or(ParseAddressError)?;
-        match host.parse()? {
-            NetworkAddress::Ipv6(_) => Err(ParseAddressError), // brackets are missing
-            address => Ok(Self::new(Services::NONE, address, port)),
-        }
-    }
-}
-
-/// A peer's place with the time when it was last known to be there: an entry of gossip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TimedAddress {
-    /// Seconds since 1970, as the sender claims; 0 if it came from a peer older than 31402.
-    pub time: u32,
-    /// The place.
-    pub peer: PeerAddress,
-}
-
 /// A text that is no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an IP address, a .onion or a .b32.i2p name with the port that is due")]
 pub struct ParseAddressError;
+
+/// The IPv6 form of an IPv4 address.
+fn mapped(ip: Ipv4Addr) -> [u8; 16] {
+    (0xffff << 32 | u128::from(ip.to_bits())).to_be_bytes()
+}
 
 /// The first two bytes of the hash that a Tor v3 name carries against typing errors.
 fn onion_checksum(key: &[u8; 32]) -> [u8; 2] {
     let hash = Sha3_256::new().chain_update(b".onion checksum").chain_update(key).chain_update([3]);
     let hash: [u8; 32] = hash.finalize().into();
     [hash[0], hash[1]]
-}
-
-fn sized<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Malformed> {
-    bytes.try_into().map_err(|_| Malformed::Invalid { what: "length of an address" })
 }
 
 /// The IPv6 prefix under which Tor v2 travelled (fd87:d87e:eb43::/48).
@@ -310,7 +255,11 @@ const I2P: &str = ".b32.i2p";
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+
     use super::*;
+    use crate::types::Services;
 
     const ONION_V3: &str = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion";
     const I2P_NAME: &str = "ukeu3k5oycgaauneqgtnvselmt4yemvoilkln7jpvamvfx7dnkdq.b32.i2p";
@@ -330,6 +279,26 @@ mod tests {
         }
         assert_eq!(address("::ffff:1.2.3.4"), address("1.2.3.4"));
         assert_eq!(address("fd87:d87e:eb43:f1f2:f3f4:f5f6:f7f8:f9fa").to_string().len(), 22);
+    }
+
+    #[test]
+    fn equal_bytes_in_two_networks_have_two_hashes() {
+        let hash =
+            |address: NetworkAddress| BuildHasherDefault::<DefaultHasher>::new().hash_one(address);
+        let (short, long) = (Ipv6Addr::from([7; 16]), [7; 32]);
+        let ipv4 = |last| NetworkAddress::Ipv4(Ipv4Addr::new(7, 7, 7, last));
+        let addresses = [
+            ipv4(7),
+            ipv4(8),
+            NetworkAddress::Ipv6(short),
+            NetworkAddress::Cjdns(short),
+            NetworkAddress::TorV2([7; 10]),
+            NetworkAddress::TorV3(long),
+            NetworkAddress::I2p(long),
+        ];
+        let hashes: HashSet<u64> = addresses.into_iter().map(hash).collect();
+        assert_eq!(hashes.len(), addresses.len());
+        assert_eq!(hash(address("7.7.7.7")), hash(ipv4(7)));
     }
 
     #[test]

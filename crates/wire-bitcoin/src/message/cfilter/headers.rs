@@ -7,19 +7,20 @@ use bitcoin::bip158::{FilterHash, FilterHeader};
 use bitcoin::hashes::Hash as _;
 use bitcoin::p2p::message_filter;
 use bytes::Bytes;
-use peerage_wire::{Malformed, Reader, compact};
+use peerage_wire::Malformed;
 
-use super::{HASH, hash_at};
-use crate::message::body::Body;
+use super::HASH;
+use crate::message::list::{Limit, List, list_methods};
 
 /// The filter hashes of a range of blocks, as they lie in the payload.
 ///
 /// Accepts what `bitcoin` accepts, up to [`Self::MAX`] hashes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CFHeaders {
-    payload: Bytes,
-    len: usize,
+    list: List<{ 1 + HASH + HASH }>,
 }
+
+list_methods!(CFHeaders, "How many hashes there are.", "Whether there are none.");
 
 impl CFHeaders {
     /// The most hashes that a message may carry (BIP157).
@@ -36,13 +37,9 @@ impl CFHeaders {
         previous: FilterHeader,
         hashes: &[FilterHash],
     ) -> Result<Self, Malformed> {
-        let mut payload = Vec::with_capacity(HASHES_START + 3 + hashes.len() * HASH);
-        payload.push(filter_type);
-        payload.extend_from_slice(stop_hash.as_byte_array());
-        payload.extend_from_slice(previous.as_byte_array());
-        compact::put(&mut payload, hashes.len() as u64);
-        hashes.iter().for_each(|hash| payload.extend_from_slice(hash.as_byte_array()));
-        Self::from_bytes(payload.into())
+        let head = [&[filter_type][..], stop_hash.as_byte_array(), previous.as_byte_array()];
+        let hashes = hashes.iter().map(|hash| hash.to_byte_array());
+        Ok(Self { list: List::new(HASHES, &head, hashes)? })
     }
 
     /// Checks a whole payload.
@@ -50,45 +47,32 @@ impl CFHeaders {
     /// # Errors
     /// [`Malformed`] if it is not exactly one such message.
     pub fn from_bytes(payload: Bytes) -> Result<Self, Malformed> {
-        let len = check(&payload, HASHES_START, "filter hashes", Self::MAX)?;
-        Ok(Self { payload, len })
+        Ok(Self { list: List::fixed(payload, HASHES, HASH)? })
     }
 
     /// Which filters; see [`BASIC_FILTER`](super::BASIC_FILTER).
     #[must_use]
     pub fn filter_type(&self) -> u8 {
-        self.payload[0]
+        self.list.head()[0]
     }
 
     /// The last block of the range.
     #[must_use]
     pub fn stop_hash(&self) -> BlockHash {
-        BlockHash::from_byte_array(hash_at(&self.payload, 1))
+        BlockHash::from_byte_array(self.list.hash_at(1))
     }
 
     /// The filter header of the block before the range.
     #[must_use]
     pub fn previous_filter_header(&self) -> FilterHeader {
-        FilterHeader::from_byte_array(hash_at(&self.payload, 1 + HASH))
-    }
-
-    /// How many hashes there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        FilterHeader::from_byte_array(self.list.hash_at(1 + HASH))
     }
 
     /// The filter hashes, in the order of the blocks.
     pub fn filter_hashes(
         &self,
     ) -> impl ExactSizeIterator<Item = FilterHash> + DoubleEndedIterator + Clone + '_ {
-        list(&self.payload, HASHES_START, self.len).map(FilterHash::from_byte_array)
+        self.list.chunks().iter().copied().map(FilterHash::from_byte_array)
     }
 
     /// The filter headers that follow from the one before and the hashes; each costs its hashing.
@@ -110,18 +94,6 @@ impl CFHeaders {
             filter_hashes: self.filter_hashes().collect(),
         }
     }
-
-    /// The payload.
-    #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        &self.payload
-    }
-
-    /// The same message with a buffer of its own, for whoever keeps it beyond the received one.
-    #[must_use]
-    pub fn detach(&self) -> Self {
-        Self { payload: Bytes::copy_from_slice(&self.payload), len: self.len }
-    }
 }
 
 impl fmt::Debug for CFHeaders {
@@ -129,18 +101,8 @@ impl fmt::Debug for CFHeaders {
         f.debug_struct("CFHeaders")
             .field("filter_type", &self.filter_type())
             .field("stop_hash", &self.stop_hash())
-            .field("len", &self.len)
+            .field("len", &self.len())
             .finish()
-    }
-}
-
-impl Body for CFHeaders {
-    fn parse(payload: Bytes, _version: u32) -> Result<Self, Malformed> {
-        Self::from_bytes(payload)
-    }
-
-    fn put(&self, _version: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.payload);
     }
 }
 
@@ -149,9 +111,10 @@ impl Body for CFHeaders {
 /// Accepts what `bitcoin` accepts, up to [`Self::MAX`] headers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CFCheckpt {
-    payload: Bytes,
-    len: usize,
+    list: List<{ 1 + HASH }>,
 }
+
+list_methods!(CFCheckpt, "How many headers there are.", "Whether there are none.");
 
 impl CFCheckpt {
     /// The most headers that a message may carry (btcd): those of a hundred million blocks.
@@ -166,12 +129,9 @@ impl CFCheckpt {
         stop_hash: BlockHash,
         headers: &[FilterHeader],
     ) -> Result<Self, Malformed> {
-        let mut payload = Vec::with_capacity(HEADERS_START + 5 + headers.len() * HASH);
-        payload.push(filter_type);
-        payload.extend_from_slice(stop_hash.as_byte_array());
-        compact::put(&mut payload, headers.len() as u64);
-        headers.iter().for_each(|header| payload.extend_from_slice(header.as_byte_array()));
-        Self::from_bytes(payload.into())
+        let head = [&[filter_type][..], stop_hash.as_byte_array()];
+        let headers = headers.iter().map(|header| header.to_byte_array());
+        Ok(Self { list: List::new(HEADERS, &head, headers)? })
     }
 
     /// Checks a whole payload.
@@ -179,39 +139,26 @@ impl CFCheckpt {
     /// # Errors
     /// [`Malformed`] if it is not exactly one such message.
     pub fn from_bytes(payload: Bytes) -> Result<Self, Malformed> {
-        let len = check(&payload, HEADERS_START, "filter headers", Self::MAX)?;
-        Ok(Self { payload, len })
+        Ok(Self { list: List::fixed(payload, HEADERS, HASH)? })
     }
 
     /// Which filters; see [`BASIC_FILTER`](super::BASIC_FILTER).
     #[must_use]
     pub fn filter_type(&self) -> u8 {
-        self.payload[0]
+        self.list.head()[0]
     }
 
     /// The last block.
     #[must_use]
     pub fn stop_hash(&self) -> BlockHash {
-        BlockHash::from_byte_array(hash_at(&self.payload, 1))
-    }
-
-    /// How many headers there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        BlockHash::from_byte_array(self.list.hash_at(1))
     }
 
     /// The filter headers, in the order of the blocks.
     pub fn filter_headers(
         &self,
     ) -> impl ExactSizeIterator<Item = FilterHeader> + DoubleEndedIterator + Clone + '_ {
-        list(&self.payload, HEADERS_START, self.len).map(FilterHeader::from_byte_array)
+        self.list.chunks().iter().copied().map(FilterHeader::from_byte_array)
     }
 
     /// The owned message.
@@ -223,18 +170,6 @@ impl CFCheckpt {
             filter_headers: self.filter_headers().collect(),
         }
     }
-
-    /// The payload.
-    #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        &self.payload
-    }
-
-    /// The same message with a buffer of its own, for whoever keeps it beyond the received one.
-    #[must_use]
-    pub fn detach(&self) -> Self {
-        Self { payload: Bytes::copy_from_slice(&self.payload), len: self.len }
-    }
 }
 
 impl fmt::Debug for CFCheckpt {
@@ -242,42 +177,10 @@ impl fmt::Debug for CFCheckpt {
         f.debug_struct("CFCheckpt")
             .field("filter_type", &self.filter_type())
             .field("stop_hash", &self.stop_hash())
-            .field("len", &self.len)
+            .field("len", &self.len())
             .finish()
     }
 }
 
-impl Body for CFCheckpt {
-    fn parse(payload: Bytes, _version: u32) -> Result<Self, Malformed> {
-        Self::from_bytes(payload)
-    }
-
-    fn put(&self, _version: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.payload);
-    }
-}
-
-/// Checks that a counted list of hashes fills the payload from `start` on; returns the count.
-fn check(payload: &[u8], start: usize, what: &'static str, max: usize) -> Result<usize, Malformed> {
-    let mut reader = Reader::new(payload);
-    reader.take(start)?;
-    let len = reader.count(what, max, HASH)?;
-    reader.take(len * HASH)?;
-    reader.finish()?;
-    Ok(len)
-}
-
-/// The list of `len` hashes behind the count at `start`.
-fn list(
-    payload: &[u8],
-    start: usize,
-    len: usize,
-) -> impl ExactSizeIterator<Item = [u8; HASH]> + DoubleEndedIterator + Clone + '_ {
-    payload[start + compact::len(len as u64)..].as_chunks().0.iter().copied()
-}
-
-/// Type, last block, header before.
-const HASHES_START: usize = 1 + HASH + HASH;
-
-/// Type, last block.
-const HEADERS_START: usize = 1 + HASH;
+const HASHES: Limit = Limit { what: "filter hashes", max: CFHeaders::MAX };
+const HEADERS: Limit = Limit { what: "filter headers", max: CFCheckpt::MAX };

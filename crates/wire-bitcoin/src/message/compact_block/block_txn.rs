@@ -15,7 +15,7 @@ use peerage_wire::{Malformed, Reader, compact};
 
 use super::read_place;
 use crate::message::Block;
-use crate::message::body::Body;
+use crate::message::list::{Limit, List, list_methods};
 use crate::message::tx::{MIN_TX, TxRef, check_size};
 
 /// A checked list of places in a block, as it lies in the payload.
@@ -24,9 +24,10 @@ use crate::message::tx::{MIN_TX, TxRef, check_size};
 /// larger ones too.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GetBlockTxn {
-    payload: Bytes,
-    len: usize,
+    list: List<HASH>,
 }
+
+list_methods!(GetBlockTxn, "How many transactions are wanted.", "Whether none is.");
 
 impl GetBlockTxn {
     /// Asks for the transactions at these places, each larger than the one before.
@@ -34,16 +35,17 @@ impl GetBlockTxn {
     /// # Errors
     /// [`Malformed::Invalid`] if they do not grow.
     pub fn new(block_hash: BlockHash, places: &[u16]) -> Result<Self, Malformed> {
-        let mut payload = Vec::with_capacity(HASH + 3 + places.len());
-        payload.extend_from_slice(block_hash.as_byte_array());
-        compact::put(&mut payload, places.len() as u64);
-        let mut due = 0;
-        for place in places {
-            let gap = u32::from(*place).checked_sub(due);
-            compact::put(&mut payload, gap.ok_or(Malformed::Invalid { what: PLACES })?.into());
-            due = u32::from(*place) + 1;
-        }
-        Ok(Self { payload: payload.into(), len: places.len() })
+        let (head, len) = (block_hash.as_byte_array(), places.len());
+        let list = List::build(&[head], len, len, |payload| {
+            let mut due = 0;
+            for place in places.iter().copied().map(u32::from) {
+                let gap = place.checked_sub(due).ok_or(Malformed::Invalid { what: PLACES.what })?;
+                compact::put(payload, gap.into());
+                due = place + 1;
+            }
+            Ok(())
+        })?;
+        Ok(Self { list })
     }
 
     /// Checks a whole payload.
@@ -51,41 +53,27 @@ impl GetBlockTxn {
     /// # Errors
     /// [`Malformed`] if it is not exactly one such message, or if a place overflows 16 bits.
     pub fn from_bytes(payload: Bytes) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(&payload);
-        reader.take(HASH)?;
-        let len = reader.count(PLACES, 1 << 16, 1)?;
-        let mut due = 0;
-        for _ in 0..len {
-            due = u32::from(read_place(&mut reader, due)?) + 1;
-        }
-        reader.finish()?;
-        Ok(Self { payload, len })
+        let list = List::read(payload, PLACES, 1, |reader, len| {
+            let mut due = 0;
+            for _ in 0..len {
+                due = u32::from(read_place(reader, due)?) + 1;
+            }
+            Ok(())
+        })?;
+        Ok(Self { list })
     }
 
     /// The block.
     #[must_use]
     pub fn block_hash(&self) -> BlockHash {
-        block_hash(&self.payload)
-    }
-
-    /// How many transactions are wanted.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether none is.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        BlockHash::from_byte_array(self.list.hash_at(0))
     }
 
     /// The places of the wanted transactions, counted from 0 and growing.
     pub fn places(&self) -> impl ExactSizeIterator<Item = u16> + Clone + '_ {
-        let start = HASH + compact::len(self.len as u64);
-        let mut reader = Reader::new(&self.payload[start..]);
+        let mut reader = Reader::new(self.list.entries());
         let mut due = 0;
-        (0..self.len).map(move |_| {
+        (0..self.len()).map(move |_| {
             let place = read_place(&mut reader, due).expect(CHECKED);
             due = u32::from(place) + 1;
             place
@@ -98,36 +86,14 @@ impl GetBlockTxn {
         let indexes = self.places().map(u64::from).collect();
         BlockTransactionsRequest { block_hash: self.block_hash(), indexes }
     }
-
-    /// The payload.
-    #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        &self.payload
-    }
-
-    /// The same message with a buffer of its own, for whoever keeps it beyond the received one.
-    #[must_use]
-    pub fn detach(&self) -> Self {
-        Self { payload: Bytes::copy_from_slice(&self.payload), len: self.len }
-    }
 }
 
 impl fmt::Debug for GetBlockTxn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GetBlockTxn")
             .field("block_hash", &self.block_hash())
-            .field("len", &self.len)
+            .field("len", &self.len())
             .finish()
-    }
-}
-
-impl Body for GetBlockTxn {
-    fn parse(payload: Bytes, _version: u32) -> Result<Self, Malformed> {
-        Self::from_bytes(payload)
-    }
-
-    fn put(&self, _version: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.payload);
     }
 }
 
@@ -136,9 +102,10 @@ impl Body for GetBlockTxn {
 /// Accepts what `bitcoin` accepts, up to 4,000,000 bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BlockTxn {
-    payload: Bytes,
-    len: usize,
+    list: List<HASH>,
 }
+
+list_methods!(BlockTxn, "How many transactions there are.", "Whether there are none.");
 
 impl BlockTxn {
     /// These transactions of this block.
@@ -146,13 +113,13 @@ impl BlockTxn {
     /// # Errors
     /// [`Malformed::TooMany`] above 4,000,000 bytes, which no message can carry.
     pub fn new(block_hash: BlockHash, transactions: &[TxRef<'_>]) -> Result<Self, Malformed> {
-        let size = transactions.iter().map(|tx| tx.total_size()).sum::<usize>();
-        let mut payload = Vec::with_capacity(HASH + 5 + size);
-        payload.extend_from_slice(block_hash.as_byte_array());
-        compact::put(&mut payload, transactions.len() as u64);
-        transactions.iter().for_each(|tx| payload.extend_from_slice(tx.bytes()));
-        check_size(&payload)?;
-        Ok(Self { payload: payload.into(), len: transactions.len() })
+        let (head, len) = (block_hash.as_byte_array(), transactions.len());
+        let size = transactions.iter().map(|tx| tx.total_size()).sum();
+        let list = List::build(&[head], len, size, |payload| {
+            transactions.iter().for_each(|tx| payload.extend_from_slice(tx.bytes()));
+            check_size(payload)
+        })?;
+        Ok(Self { list })
     }
 
     /// The answer to a request for transactions of `block`; none if it wants what is not there.
@@ -170,38 +137,22 @@ impl BlockTxn {
     /// [`Malformed`] if it is not exactly one such message.
     pub fn from_bytes(payload: Bytes) -> Result<Self, Malformed> {
         check_size(&payload)?;
-        let mut reader = Reader::new(&payload);
-        reader.take(HASH)?;
-        let len = reader.count("transactions", usize::MAX, MIN_TX)?;
-        for _ in 0..len {
-            TxRef::read(&mut reader)?;
-        }
-        reader.finish()?;
-        Ok(Self { payload, len })
+        let list = List::read(payload, TRANSACTIONS, MIN_TX, |reader, len| {
+            (0..len).try_for_each(|_| TxRef::read(reader).map(drop))
+        })?;
+        Ok(Self { list })
     }
 
     /// The block.
     #[must_use]
     pub fn block_hash(&self) -> BlockHash {
-        block_hash(&self.payload)
-    }
-
-    /// How many transactions there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        BlockHash::from_byte_array(self.list.hash_at(0))
     }
 
     /// The transactions, in the order in which they were asked for.
     pub fn transactions(&self) -> impl ExactSizeIterator<Item = TxRef<'_>> + Clone {
-        let mut reader = Reader::new(&self.payload[HASH + compact::len(self.len as u64)..]);
-        (0..self.len).map(move |_| TxRef::read(&mut reader).expect(CHECKED))
+        let mut reader = Reader::new(self.list.entries());
+        (0..self.len()).map(move |_| TxRef::read(&mut reader).expect(CHECKED))
     }
 
     /// The owned message.
@@ -210,43 +161,21 @@ impl BlockTxn {
         let transactions = self.transactions().map(TxRef::decode).collect();
         BlockTransactions { block_hash: self.block_hash(), transactions }
     }
-
-    /// The payload.
-    #[must_use]
-    pub const fn bytes(&self) -> &Bytes {
-        &self.payload
-    }
-
-    /// The same message with a buffer of its own, for whoever keeps it beyond the received one.
-    #[must_use]
-    pub fn detach(&self) -> Self {
-        Self { payload: Bytes::copy_from_slice(&self.payload), len: self.len }
-    }
 }
 
 impl fmt::Debug for BlockTxn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BlockTxn")
             .field("block_hash", &self.block_hash())
-            .field("len", &self.len)
+            .field("len", &self.len())
             .finish()
     }
 }
 
-impl Body for BlockTxn {
-    fn parse(payload: Bytes, _version: u32) -> Result<Self, Malformed> {
-        Self::from_bytes(payload)
-    }
-
-    fn put(&self, _version: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.payload);
-    }
-}
-
-fn block_hash(payload: &[u8]) -> BlockHash {
-    BlockHash::from_byte_array(*payload.first_chunk().expect(CHECKED))
-}
-
 const CHECKED: &str = "the payload was checked before it could be seen";
-const PLACES: &str = "places in a block";
+const PLACES: Limit = Limit { what: "places in a block", max: 1 << 16 };
+
+/// Nothing limits them but the payload.
+const TRANSACTIONS: Limit = Limit { what: "transactions", max: usize::MAX };
+
 const HASH: usize = 32;

@@ -80,17 +80,19 @@ pub(super) fn outputs(bytes: &[u8]) -> impl ExactSizeIterator<Item = OutputRef<'
 }
 
 /// Walks over the inputs; returns how many there were.
+#[inline]
 pub(super) fn skip_inputs(reader: &mut Reader<'_>) -> Result<usize, Malformed> {
     let count = reader.count(INPUTS, UNLIMITED, MIN_INPUT)?;
     for _ in 0..count {
         reader.take(OUTPOINT)?;
-        reader.bytes(SCRIPT, UNLIMITED)?;
-        reader.take(SEQUENCE)?;
+        let script = reader.count(SCRIPT, UNLIMITED, 1)?;
+        reader.take(script + SEQUENCE)?;
     }
     Ok(count)
 }
 
 /// Walks over the outputs.
+#[inline]
 pub(super) fn skip_outputs(reader: &mut Reader<'_>) -> Result<(), Malformed> {
     let count = reader.count(OUTPUTS, UNLIMITED, MIN_OUTPUT)?;
     for _ in 0..count {
@@ -101,6 +103,7 @@ pub(super) fn skip_outputs(reader: &mut Reader<'_>) -> Result<(), Malformed> {
 }
 
 /// Walks over the witnesses of this many inputs, one of which must not be empty.
+#[inline]
 pub(super) fn skip_witnesses(reader: &mut Reader<'_>, inputs: usize) -> Result<(), Malformed> {
     let mut any = inputs == 0;
     for _ in 0..inputs {
@@ -134,13 +137,14 @@ fn read_output<'a>(reader: &mut Reader<'a>) -> Result<OutputRef<'a>, Malformed> 
     })
 }
 
+#[inline]
 fn read_witness<'a>(reader: &mut Reader<'a>) -> Result<WitnessRef<'a>, Malformed> {
     let len = reader.count("witness items", UNLIMITED, 1)?;
-    let mut from_start = reader.clone();
+    let mut rest = reader.clone();
     for _ in 0..len {
-        reader.bytes("witness bytes", UNLIMITED)?;
+        rest.bytes("witness bytes", UNLIMITED)?;
     }
-    let items = from_start.take(from_start.remaining() - reader.remaining())?;
+    let items = reader.take(rest.position() - reader.position())?;
     Ok(WitnessRef { items, len })
 }
 

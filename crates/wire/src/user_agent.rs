@@ -2,10 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::{Malformed, Reader, Text};
 use bytes::Bytes;
-use peerage_wire::{Malformed, Reader};
-
-use super::Text;
 
 /// What we put before the caller's own part.
 const OURS: &str = concat!("/peerage:", env!("CARGO_PKG_VERSION"), "/");
@@ -15,18 +13,18 @@ const OURS: &str = concat!("/peerage:", env!("CARGO_PKG_VERSION"), "/");
 /// A remote's is kept byte for byte and escaped when it is shown (see [`Text`]).
 ///
 /// ```
-/// use peerage_wire_bitcoin::types::UserAgent;
+/// use peerage_wire::UserAgent;
 ///
 /// let agent = UserAgent::new("explorer", "2.1", &["testing"])?;
 /// assert!(agent.to_string().ends_with("/explorer:2.1(testing)/"));
 /// assert!(UserAgent::new("explorer", "2.1", &["a/b"]).is_err());
-/// # Ok::<(), peerage_wire_bitcoin::types::UserAgentError>(())
+/// # Ok::<(), peerage_wire::UserAgentError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UserAgent(Text);
 
 impl UserAgent {
-    /// The longest user agent, in bytes: what Bitcoin Core and btcd accept.
+    /// The longest user agent, in bytes: what Bitcoin Core, btcd and kaspad accept.
     pub const MAX_LEN: usize = 256;
 
     /// Our library's name followed by the caller's software, its version and comments on it.
@@ -66,13 +64,19 @@ impl UserAgent {
         &self.0
     }
 
-    /// Reads one, copying it: whoever keeps a remote's name need not keep its packet.
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+    /// Reads one behind its CompactSize length, copying it: whoever keeps a remote's name need not
+    /// keep its packet.
+    ///
+    /// # Errors
+    /// [`Malformed::TooMany`] above 256 bytes.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         let bytes = reader.bytes("bytes of user agent", Self::MAX_LEN)?;
         Ok(Self(Bytes::copy_from_slice(bytes).into()))
     }
 
-    pub(crate) const fn empty() -> Self {
+    /// No name.
+    #[must_use]
+    pub const fn empty() -> Self {
         Self(Text::empty())
     }
 }

@@ -15,7 +15,7 @@ const SHOWN: usize = 256;
 /// into a terminal nor flood a log.
 ///
 /// ```
-/// use peerage_wire_bitcoin::types::Text;
+/// use peerage_wire::Text;
 ///
 /// assert_eq!(Text::from("a\x1b[2Jb\\").to_string(), r"a\x1b[2Jb\\");
 /// ```
@@ -47,7 +47,9 @@ impl Text {
         self.0.is_empty()
     }
 
-    pub(crate) const fn empty() -> Self {
+    /// No text.
+    #[must_use]
+    pub const fn empty() -> Self {
         Self(Bytes::new())
     }
 
