@@ -24,13 +24,14 @@ pub struct Outbox<P: Protocol, R> {
 }
 
 impl<P: Protocol, R> Outbox<P, R> {
-    /// An empty outbox that is full at `limit` bytes and takes `announcement_limit` announcements.
+    /// An empty outbox that is full at `limit` bytes (at least one, so that it takes a message) and
+    /// takes `announcement_limit` announcements.
     #[must_use]
     pub fn new(limit: usize, announcement_limit: usize) -> Self {
         Self {
             lane: Batch::default(),
             held: Load::default(),
-            limit,
+            limit: limit.max(1),
             refused: false,
             announcements: Vec::new(),
             known: Vec::new(),

@@ -7,9 +7,11 @@
 //! do not keep each other waiting.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
+
+use crate::sync::{AtomicUsize, Mutex, MutexGuard};
 
 /// Bytes that connections share; clones share the same bytes.
 ///
@@ -69,21 +71,24 @@ impl Budget {
     /// Adds `bytes` as soon as the budget is not full; one taker may thereby exceed it by what it
     /// takes.
     pub(crate) fn poll_add(&self, cx: &Context<'_>, bytes: usize) -> Poll<()> {
-        if self.is_full() {
-            let mut waiting = self.waiting();
-            waiting.retain(|waker| !waker.will_wake(cx.waker()));
-            waiting.push(cx.waker().clone());
-            drop(waiting);
-            // Whoever freed bytes before we were on the list woke nobody: look again.
-            if self.is_full() {
-                return Poll::Pending;
-            }
+        if self.try_add(bytes) {
+            return Poll::Ready(());
         }
-        self.add(bytes);
-        Poll::Ready(())
+        let mut waiting = self.waiting();
+        waiting.retain(|waker| !waker.will_wake(cx.waker()));
+        waiting.push(cx.waker().clone());
+        drop(waiting);
+        // Whoever freed bytes before we were on the list woke nobody: look again.
+        if self.try_add(bytes) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waker>> {
+    /// Looks and adds at once, so that two takers cannot both be the one that exceeds it.
+    fn try_add(&self, bytes: usize) -> bool {
+        let below = |used| (used < self.0.limit).then_some(used + bytes);
+        self.0.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below).is_ok()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waker>> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

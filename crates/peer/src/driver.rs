@@ -11,11 +11,9 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use peerage_peer_core::{
-    Batch, Config, DisconnectReason, Envelope, Event, Load, Outgoing, Paused, Peer, Source, Taken,
-};
-use peerage_transport::{Frame, Negotiated, TransportError};
-use peerage_wire::{Direction, Malformed, Message as _, Now, Payload, Protocol, checksum};
+use peerage_peer_core::{Batch, Config, DisconnectReason, Event, Paused, Peer};
+use peerage_transport::Negotiated;
+use peerage_wire::{Direction, Now, Protocol};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 
@@ -25,16 +23,12 @@ use crate::link::Link;
 use crate::shared::{Agreed, ReceiptSender, Shared};
 use crate::stats::Run;
 
-/// How long the last words to a peer that broke a rule may take.
-const FAREWELL: Duration = Duration::from_secs(1);
+mod receive;
+mod transmit;
 
 /// How long a round may take before its time is excused. Shorter ones cannot matter to clocks of
 /// minutes.
 const HANDLER_TIME: Duration = Duration::from_millis(100);
-
-/// How many frames are handled before what they led to is sent, however many have arrived: answers
-/// do not wait for the end of a flood.
-const FRAMES_A_ROUND: usize = 4_096;
 
 pub(crate) struct Driver<P: Protocol, S, H> {
     core: Peer<P>,
@@ -238,71 +232,6 @@ where
         }
     }
 
-    /// Handles the frames that have arrived, until there is none or somebody must catch up first.
-    fn receive(&mut self, now: Now) -> bool {
-        for _ in 0..FRAMES_A_ROUND {
-            match self.link.next_frame() {
-                Ok(Some(frame)) => self.receive_frame(now, frame),
-                Ok(None) => {
-                    self.note_arriving(now);
-                    return false;
-                }
-                Err(error) => {
-                    self.transport_failed(error);
-                    return false;
-                }
-            }
-            self.deliver();
-            if self.core.closed().is_some() || self.is_backlogged() {
-                return true;
-            }
-        }
-        true
-    }
-
-    fn receive_frame(&mut self, now: Now, frame: Frame<P::Kind>) {
-        // The next frame that arrives slowly is another one, even if it is as long.
-        self.arriving = 0;
-        if let Some((kind, count)) = self.received.add(frame.kind, frame.wire_len) {
-            self.shared.measured().received.add(kind, count);
-        }
-        let Frame { kind, payload, wire_len, payload_hash } = frame;
-        let decoded = P::Message::decode(kind, payload, self.core.version());
-        if H::WIRE {
-            let error = decoded.as_ref().err();
-            self.handler.on_read(&self.peer, Some(kind), wire_len, error);
-        }
-        match decoded {
-            Ok(message) => {
-                self.core.handle_message(now, message, Envelope { wire_len, payload_hash });
-            }
-            Err(malformed) => self.core.handle_malformed(malformed),
-        }
-        let heard = self.core.poll_heard();
-        if let Some(Err(refusal)) = heard.map(|remote| self.handler.remote(&remote)) {
-            self.core.refuse(&refusal);
-        }
-    }
-
-    fn transport_failed(&mut self, error: TransportError) {
-        let malformed = match error {
-            TransportError::Malformed(malformed) => malformed,
-            TransportError::WrongNetworkV1 { found } => {
-                Malformed::WrongMagic { found, expected: self.link.magic() }
-            }
-            TransportError::Violation(violation) => return self.core.close(violation.into()),
-            TransportError::NotAdmitted => return self.core.close(DisconnectReason::NotAdmitted),
-            _ => {
-                let why = "the remote speaks v1, and v2 is required";
-                return self.core.close(DisconnectReason::NoCommonTransport(why));
-            }
-        };
-        if H::WIRE {
-            self.handler.on_read(&self.peer, None, 0, Some(&malformed));
-        }
-        self.core.handle_malformed(malformed);
-    }
-
     /// Hands events to the handler.
     fn deliver(&mut self) {
         while let Some(event) = self.core.poll_event() {
@@ -331,136 +260,6 @@ where
         drop(measured);
         self.core.settle();
         self.link.settle();
-    }
-
-    /// Seals what is to be sent, as long as the link has room: first the core's own messages, then
-    /// what callers have queued, in its order.
-    fn transmit(&mut self, now: Now) {
-        loop {
-            self.transmit_own(now);
-            while self.link.has_room() && self.core.closed().is_none() {
-                let Some(frame) = self.batch.pop() else { break };
-                let charge = match frame.source {
-                    Source::Caller => frame.charge,
-                    Source::Answer => {
-                        self.sealed += frame.charge;
-                        0
-                    }
-                };
-                let Outgoing { kind, asks, payload, checksum, receipt, .. } = frame;
-                let len = self.link.push(kind, payload, checksum, charge, receipt);
-                self.sent(now, kind, asks, len);
-            }
-            self.more_to_send = !self.batch.is_empty() || !self.link.has_room();
-            if self.more_to_send || self.core.closed().is_some() {
-                return self.give_back_room();
-            }
-            if !self.refill(now) {
-                return;
-            }
-        }
-    }
-
-    fn transmit_own(&mut self, now: Now) {
-        // Last words are said by `finish`, which sees that they leave.
-        while self.link.has_room() && self.core.closed().is_none() {
-            let Some(message) = self.core.poll_transmit() else { return };
-            let kind = message.kind();
-            let mut scratch = std::mem::take(&mut self.scratch);
-            let payload = Payload::encode::<P>(&message, self.core.version(), &mut scratch);
-            let v2 = matches!(self.link.transport.negotiated(), Some(Negotiated::V2 { .. }));
-            let sum = if v2 { [0; 4] } else { checksum(payload.as_slice()) };
-            let len = self.link.push(kind, payload, sum, 0, None);
-            if scratch.capacity() <= 128 {
-                self.scratch = scratch;
-            }
-            self.sent(now, kind, message.asks(), len);
-        }
-    }
-
-    fn sent(&mut self, now: Now, kind: P::Kind, asks: u32, wire_len: usize) {
-        self.core.transmitted(now, kind, asks);
-        if let Some((kind, count)) = self.sent.add(kind, wire_len) {
-            self.shared.measured().sent.add(kind, count);
-        }
-        if H::WIRE {
-            self.handler.on_write(&self.peer, kind, wire_len);
-        }
-    }
-
-    /// Takes the next lane out of the outbox; returns whether there is something to send.
-    fn refill(&mut self, now: Now) -> bool {
-        if self.core.remote().is_none() {
-            return false;
-        }
-        let gone = self.gone();
-        let waiting = self.core.announcements_waiting();
-        let (taken, room) = self.shared.exchange(gone, waiting, &mut self.batch);
-        let Taken { announcements, known } = taken;
-        self.core.add_known(&known);
-        if !announcements.is_empty() {
-            self.core.announce(now, &announcements);
-        }
-        if room {
-            self.handler.handle(&self.peer, Event::Room);
-        }
-        room || !self.batch.is_empty() || !announcements.is_empty()
-    }
-
-    fn give_back_room(&mut self) {
-        let gone = self.gone();
-        if gone.total() > 0 && self.shared.release(gone) {
-            self.handler.handle(&self.peer, Event::Room);
-        }
-    }
-
-    /// What makes room in the outbox again: of callers what was written, so that no more than the
-    /// outbox's limit is ever before what they send next; of answers what was sealed, so that two
-    /// peers which both answer much still read each other.
-    fn gone(&mut self) -> Load {
-        let answers = std::mem::take(&mut self.sealed);
-        Load { callers: self.link.take_freed(), answers }
-    }
-
-    /// Whether so much waits to be sent that nothing may be read which could add to it.
-    fn is_backlogged(&self) -> bool {
-        self.shared.is_full() || self.core.has_backlog()
-    }
-
-    /// Whether frames may be handled now; tells the core when that changes.
-    fn may_handle(&mut self, ready: bool) -> bool {
-        let backlogged = self.is_backlogged();
-        let paused = match (ready, backlogged, self.link.is_short_of_memory()) {
-            _ if self.core.remote().is_none() => None,
-            (false, _, _) => Some(Paused::ByHandler),
-            (true, true, _) => Some(Paused::ByBacklog),
-            (true, false, true) => Some(Paused::ByShortage),
-            (true, false, false) => None,
-        };
-        if paused != self.paused {
-            self.paused = paused;
-            self.core.set_paused(self.shared.clock.now(), paused);
-        }
-        // Whoever is short of memory must go on asking for it.
-        paused.is_none() || (ready && !backlogged)
-    }
-
-    fn note_arriving(&mut self, now: Now) {
-        let arriving = self.link.transport.arriving().map_or(0, |frame| frame.wire_len);
-        if arriving != self.arriving {
-            self.arriving = arriving;
-            if arriving > 0 {
-                self.core.handle_arriving(now, arriving);
-            }
-        }
-    }
-
-    fn note_writing(&mut self, now: Now) {
-        let current = self.link.current_frame();
-        if current.map(|(end, _)| end) != self.writing {
-            self.writing = current.map(|(end, _)| end);
-            self.core.set_writing(now, current.map(|(_, len)| len));
-        }
     }
 
     fn measure(&mut self, now: Now) {
@@ -507,17 +306,5 @@ where
         self.handler.flush(0);
         self.measure(now);
         reason
-    }
-
-    async fn say_farewell(&mut self, now: Now) {
-        let Some(message) = self.core.poll_transmit() else { return };
-        let mut scratch = Vec::new();
-        let payload = Payload::encode::<P>(&message, self.core.version(), &mut scratch);
-        let sum = checksum(payload.as_slice());
-        let len = self.link.push(message.kind(), payload, sum, 0, None);
-        self.sent(now, message.kind(), 1, len);
-        // Who does not take it does not hear it.
-        let flushed = poll_fn(|cx| self.link.poll_flush(cx));
-        let _ = tokio::time::timeout(FAREWELL, flushed).await;
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
@@ -15,6 +15,7 @@ use peerage_wire::Protocol;
 
 use crate::PeerHandle;
 use crate::handler::Handler;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The events of one connection, beginning after its opening.
 ///

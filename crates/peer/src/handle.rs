@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 
 use peerage_peer_core::{DisconnectReason, Local, PeerId, PingStats};
 use peerage_wire::{Direction, Message as _, Prepared, Protocol};
-use tokio::sync::oneshot;
 
 use crate::Target;
 use crate::error::{SendError, TrySendError};
 use crate::receipt::Receipt;
 use crate::shared::{Agreed, Outgoing, Place, ReceiptSender, Shared};
 use crate::stats::Stats;
+use crate::sync::oneshot;
 
 /// A connection to a peer. Clones are handles to the same connection; dropping the last one that a
 /// caller holds disconnects.

@@ -24,6 +24,8 @@ mod error;
 mod events;
 mod handle;
 mod handler;
+#[cfg(all(test, peerage_loom))]
+mod interleavings;
 mod link;
 mod output;
 mod receipt;
@@ -31,6 +33,7 @@ mod shared;
 mod socks;
 mod stats;
 mod supervise;
+mod sync;
 mod target;
 
 pub use budget::Budget;

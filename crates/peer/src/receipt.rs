@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use peerage_peer_core::{DisconnectReason, PeerId};
-use tokio::sync::oneshot;
+
+use crate::sync::oneshot;
 
 /// Resolves when a message's last byte was taken by the connection's write, or with the reason why
 /// it never will be. Dropping it changes nothing.

@@ -3,24 +3,26 @@
 //! The one lock of a connection is held only to append, to swap or to copy numbers: never across an
 //! await, a callback, a hash, an encryption or the freeing of frames.
 
-use std::cell::RefCell;
+mod encode;
+mod room;
+
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::task::{Poll, Waker};
 
-use bytes::Bytes;
 use peerage_peer_core::{Batch, Config, DisconnectReason, Load, Outbox, PeerId, Source, Taken};
-use peerage_wire::{
-    COPY_UP_TO, Direction, Kind, Message as _, Payload, Prepared, Protocol, Remote as _, checksum,
-};
-use tokio::sync::{Notify, oneshot};
+use peerage_wire::{Direction, Protocol, Remote as _};
 
+pub(crate) use self::encode::Outgoing;
 use crate::budget::Budget;
 use crate::clock::Clock;
-use crate::error::{SendError, TrySendError};
+use crate::error::TrySendError;
 use crate::stats::{Addresses, Measured};
+use crate::sync::{
+    AsyncMutex, AtomicBool, AtomicI32, Mutex, MutexGuard, Notify, OnceLock, oneshot,
+};
 
 pub(crate) struct Shared<P: Protocol> {
     pub(crate) id: PeerId,
@@ -36,7 +38,7 @@ pub(crate) struct Shared<P: Protocol> {
     pub(crate) remote_height: AtomicI32,
     announced: Mutex<Option<P::Item>>,
     /// Held by the sender whose turn it is to wait for room: first come, first served.
-    turn: tokio::sync::Mutex<()>,
+    turn: AsyncMutex<()>,
     room: Notify,
     ended: OnceLock<DisconnectReason>,
     ended_notify: Notify,
@@ -48,6 +50,36 @@ struct State<P: Protocol> {
     sleeping: Option<Waker>,
     close: Option<DisconnectReason>,
     senders_waiting: usize,
+    /// Whether somebody was refused only because others wait: told of room when none does.
+    passed_over: bool,
+}
+
+impl<P: Protocol> State<P> {
+    /// Gives back room; returns whether somebody was refused and there is room again. As long as
+    /// `budget` is short there is none, and the next release tells of it.
+    fn release(&mut self, gone: Load, budget: &Budget) -> bool {
+        if self.owes_room() {
+            self.passed_over = false;
+            self.outbox.refuse();
+        }
+        let room = self.outbox.release(gone);
+        let short = self.is_short(budget);
+        if room && short {
+            self.outbox.refuse();
+        }
+        room && !short
+    }
+
+    /// A short budget stops only those who already hold some of it.
+    fn is_short(&self, budget: &Budget) -> bool {
+        self.outbox.held() > 0 && budget.is_full()
+    }
+
+    /// Whoever was passed over would be so again as long as others wait: telling him then would
+    /// have the task tell a handler that tries again and again.
+    fn owes_room(&self) -> bool {
+        self.passed_over && self.senders_waiting == 0
+    }
 }
 
 /// What both sides agreed on: facts that do not change any more.
@@ -93,34 +125,6 @@ impl Place {
     }
 }
 
-/// A frame on its way into the outbox.
-#[derive(Clone)]
-pub(crate) struct Outgoing<'a, P: Protocol> {
-    pub(crate) kind: P::Kind,
-    pub(crate) payload: Payload<'a>,
-    pub(crate) checksum: [u8; 4],
-    pub(crate) asks: u32,
-}
-
-impl<P: Protocol> Outgoing<'_, P> {
-    /// The same in memory of its own, to wait with.
-    pub(crate) fn to_owned(&self) -> Outgoing<'static, P> {
-        let payload = match &self.payload {
-            Payload::Copied(bytes) => Payload::Shared(Bytes::copy_from_slice(bytes)),
-            Payload::Shared(bytes) => Payload::Shared(bytes.clone()),
-        };
-        let Self { kind, checksum, asks, .. } = *self;
-        Outgoing { kind, payload, checksum, asks }
-    }
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::default();
-}
-
-/// A scratch buffer larger than this is given back to the allocator.
-const KEEP_SCRATCH: usize = 64 << 10;
-
 impl<P: Protocol> Shared<P> {
     pub(crate) fn new(
         id: PeerId,
@@ -136,13 +140,19 @@ impl<P: Protocol> Shared<P> {
             addresses,
             clock: Clock::start(),
             budget,
-            state: Mutex::new(State { outbox, sleeping: None, close: None, senders_waiting: 0 }),
+            state: Mutex::new(State {
+                outbox,
+                sleeping: None,
+                close: None,
+                senders_waiting: 0,
+                passed_over: false,
+            }),
             full: AtomicBool::new(false),
             agreed: OnceLock::new(),
             measured: Mutex::default(),
             remote_height: AtomicI32::new(i32::MIN),
             announced: Mutex::new(None),
-            turn: tokio::sync::Mutex::new(()),
+            turn: AsyncMutex::new(()),
             room: Notify::new(),
             ended: OnceLock::new(),
             ended_notify: Notify::new(),
@@ -172,59 +182,8 @@ impl<P: Protocol> Shared<P> {
     }
 }
 
-fn check_version<K: Kind>(kind: K, agreed: u32) -> Result<(), TrySendError> {
-    match kind.since() {
-        since if since > agreed => {
-            Err(TrySendError::TooNew { command: kind.command(), since, agreed })
-        }
-        _ => Ok(()),
-    }
-}
-
 /// For callers.
 impl<P: Protocol> Shared<P> {
-    /// Encodes and hashes `message` on the caller's thread, then hands it to `push`.
-    pub(crate) fn encode<T>(
-        &self,
-        message: &P::Message,
-        push: impl FnOnce(&Outgoing<'_, P>) -> Result<T, TrySendError>,
-    ) -> Result<T, TrySendError> {
-        let agreed = self.agreed.get().ok_or(TrySendError::NotOpen)?;
-        let (kind, version) = (message.kind(), agreed.remote.version());
-        check_version(kind, version)?;
-        let mut scratch = SCRATCH.take();
-        let payload = Payload::encode::<P>(message, version, &mut scratch);
-        let checksum = if agreed.checksums { checksum(payload.as_slice()) } else { [0; 4] };
-        let result = match payload.as_slice().len() {
-            len if len > kind.policy().cap => Err(TrySendError::TooLarge { len }),
-            _ => push(&Outgoing { kind, asks: message.asks(), payload, checksum }),
-        };
-        if scratch.capacity() <= KEEP_SCRATCH {
-            SCRATCH.set(scratch);
-        }
-        result
-    }
-
-    /// A frame that was encoded and hashed before.
-    pub(crate) fn prepared<'a>(
-        &self,
-        frame: &'a Prepared<P>,
-    ) -> Result<Outgoing<'a, P>, TrySendError> {
-        let agreed = self.agreed.get().ok_or(TrySendError::NotOpen)?;
-        check_version(frame.kind(), agreed.remote.version())?;
-        let payload = match frame.payload() {
-            small if small.len() <= COPY_UP_TO => Payload::Copied(small),
-            large => Payload::Shared(large.clone()),
-        };
-        match payload.as_slice().len() {
-            len if len > frame.kind().policy().cap => Err(TrySendError::TooLarge { len }),
-            _ => {
-                let (kind, checksum, asks) = (frame.kind(), frame.checksum(), frame.asks());
-                Ok(Outgoing { kind, payload, checksum, asks })
-            }
-        }
-    }
-
     /// Appends a frame of the engine's own, full or not.
     pub(crate) fn push_always(&self, frame: &Outgoing<'_, P>) {
         let mut state = self.state();
@@ -232,27 +191,6 @@ impl<P: Protocol> Shared<P> {
             self.append(&mut state, frame, Source::Answer, None);
         }
         Self::wake(state);
-    }
-
-    /// Calls `push` until there is room, in the order in which senders came. The flag tells it
-    /// that it is its turn.
-    pub(crate) async fn in_turn<T>(
-        &self,
-        mut push: impl FnMut(bool) -> Result<T, TrySendError>,
-    ) -> Result<T, SendError> {
-        match push(false) {
-            Err(TrySendError::Full) => {}
-            other => return other.map_err(SendError::from),
-        }
-        let _waiting = Waiting::new(self);
-        let _turn = self.turn.lock().await;
-        loop {
-            let room = self.room.notified();
-            match push(true) {
-                Err(TrySendError::Full) => room.await,
-                other => return other.map_err(SendError::from),
-            }
-        }
     }
 
     /// Appends a frame if there is room and no other sender waits for it; takes the receipt only
@@ -274,11 +212,12 @@ impl<P: Protocol> Shared<P> {
         if let Some(reason) = state.outbox.closed() {
             return Err(TrySendError::Closed(reason.clone()));
         }
-        // A short budget stops only those who already hold some of it.
-        let short = self.budget.is_full() && state.outbox.held() > 0;
-        let others_first = place == Place::Queue && state.senders_waiting > 0;
-        if others_first || short || state.outbox.is_full(place.source()) {
+        if state.is_short(&self.budget) || state.outbox.is_full(place.source()) {
             state.outbox.refuse();
+            return Err(TrySendError::Full);
+        }
+        if place == Place::Queue && state.senders_waiting > 0 {
+            state.passed_over = true;
             return Err(TrySendError::Full);
         }
         Ok(())
@@ -352,12 +291,13 @@ impl<P: Protocol> Shared<P> {
 
 /// For the driver.
 impl<P: Protocol> Shared<P> {
-    /// Waits for something to take: a request to close or, if `wants_frames`, anything queued.
+    /// Waits for something to take: a request to close or, if `wants_frames`, anything queued or
+    /// somebody to tell of room.
     pub(crate) async fn work(&self, wants_frames: bool) {
         poll_fn(|cx| {
             let mut state = self.state();
-            let queued = wants_frames && !state.outbox.is_empty();
-            if state.close.is_some() || queued {
+            let queued = !state.outbox.is_empty() || state.owes_room();
+            if state.close.is_some() || (wants_frames && queued) {
                 state.sleeping = None;
                 return Poll::Ready(());
             }
@@ -388,7 +328,7 @@ impl<P: Protocol> Shared<P> {
         batch: &mut Batch<P, ReceiptSender>,
     ) -> (Taken<P>, bool) {
         let mut state = self.state();
-        let room = state.outbox.release(gone);
+        let room = state.release(gone, &self.budget);
         state.outbox.set_waiting(waiting);
         let taken = state.outbox.take(batch);
         self.full.store(state.outbox.is_full(Source::Answer), Ordering::Relaxed);
@@ -403,7 +343,7 @@ impl<P: Protocol> Shared<P> {
     /// Gives back the room of what is `gone` while the rest of a batch still waits.
     pub(crate) fn release(&self, gone: Load) -> bool {
         let mut state = self.state();
-        let room = state.outbox.release(gone);
+        let room = state.release(gone, &self.budget);
         self.full.store(state.outbox.is_full(Source::Answer), Ordering::Relaxed);
         drop(state);
         self.budget.sub(gone.total());
@@ -441,23 +381,5 @@ impl<P: Protocol> Shared<P> {
 impl<P: Protocol> fmt::Debug for Shared<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-/// Counts a sender that waits, as long as it does.
-struct Waiting<'a, P: Protocol>(&'a Shared<P>);
-
-impl<'a, P: Protocol> Waiting<'a, P> {
-    fn new(shared: &'a Shared<P>) -> Self {
-        shared.state().senders_waiting += 1;
-        Self(shared)
-    }
-}
-
-impl<P: Protocol> Drop for Waiting<'_, P> {
-    fn drop(&mut self) {
-        self.0.state().senders_waiting -= 1;
-        // A wake-up that was meant for whoever gave up goes to the next.
-        self.0.room.notify_one();
     }
 }
