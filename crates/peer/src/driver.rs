@@ -55,7 +55,6 @@ pub(crate) struct Driver<P: Protocol, S, H> {
     more_to_send: bool,
     writing: Option<u64>,
     arriving: usize,
-    scratch: Vec<u8>,
 }
 
 /// What a connection's task is made of.
@@ -108,7 +107,6 @@ where
             more_to_send: false,
             writing: None,
             arriving: 0,
-            scratch: Vec::new(),
         }
     }
 
@@ -180,9 +178,12 @@ where
         self.arm_timer();
         let wants_frames = self.link.has_room() && self.core.remote().is_some();
         let Self { link, shared, timer, handler, armed, .. } = self;
+        // In this order, because each round takes orders and judges the clocks, whatever began it,
+        // but does not read.
         let input = tokio::select! {
-            () = shared.work(wants_frames) => Input::Work,
+            biased;
             moved = poll_fn(|cx| link.poll_progress(cx, may_read)) => Input::Moved(moved),
+            () = shared.work(wants_frames) => Input::Work,
             () = timer.as_mut(), if armed.is_some() => Input::Timeout,
             () = poll_fn(|cx| handler.poll_ready(cx)), if !ready => Input::Ready,
         };

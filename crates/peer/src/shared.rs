@@ -3,7 +3,7 @@
 //! The one lock of a connection is held only to append, to swap or to copy numbers: never across an
 //! await, a callback, a hash, an encryption or the freeing of frames.
 
-mod encode;
+pub(crate) mod encode;
 mod room;
 
 use std::fmt;

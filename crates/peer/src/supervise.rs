@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -46,7 +46,7 @@ where
     /// # Errors
     /// Why they did not, and how many bytes had been read and written.
     pub(crate) async fn open(&mut self) -> Result<(), (DisconnectReason, (u64, u64))> {
-        let opened = unless_it_panics(self.driver.open()).await;
+        let opened = unless_it_panics(pin!(self.driver.open())).await;
         self.opening = false;
         self.ending.reason = Local::RuntimeEnded.into();
         opened.and_then(|opened| opened).map_err(|reason| {
@@ -57,7 +57,7 @@ where
 
     /// Works until the connection ends.
     pub(crate) async fn run(mut self) {
-        let ended = unless_it_panics(self.driver.run()).await;
+        let ended = unless_it_panics(pin!(self.driver.run())).await;
         self.ending.reason = ended.unwrap_or_else(|panicked| panicked);
     }
 }
@@ -75,9 +75,11 @@ where
     }
 }
 
-/// What `future` gives, or the reason that its panic is.
-async fn unless_it_panics<T>(future: impl Future<Output = T>) -> Result<T, DisconnectReason> {
-    let mut future = pin!(future);
+/// What `future` gives, or the reason that its panic is. It stays where it is: a task that had to
+/// keep the place from which it was moved would be twice as large.
+async fn unless_it_panics<T>(
+    mut future: Pin<&mut impl Future<Output = T>>,
+) -> Result<T, DisconnectReason> {
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Ok),
         Err(_) => Poll::Ready(Err(Local::HandlerPanicked.into())),

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Driver;
 use crate::handler::Handler;
+use crate::shared::encode::{put_scratch, take_scratch};
 
 /// How long the last words to a peer that broke a rule may take.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -53,14 +54,12 @@ where
         while self.link.has_room() && self.core.closed().is_none() {
             let Some(message) = self.core.poll_transmit() else { return };
             let kind = message.kind();
-            let mut scratch = std::mem::take(&mut self.scratch);
+            let mut scratch = take_scratch();
             let payload = Payload::encode::<P>(&message, self.core.version(), &mut scratch);
             let v2 = matches!(self.link.transport.negotiated(), Some(Negotiated::V2 { .. }));
             let sum = if v2 { [0; 4] } else { checksum(payload.as_slice()) };
             let len = self.link.push(kind, payload, sum, 0, None);
-            if scratch.capacity() <= 128 {
-                self.scratch = scratch;
-            }
+            put_scratch(scratch);
             self.sent(now, kind, message.asks(), len);
         }
     }

@@ -41,16 +41,14 @@ impl<P: Protocol> Shared<P> {
         let agreed = self.agreed.get().ok_or(TrySendError::NotOpen)?;
         let (kind, version) = (message.kind(), agreed.remote.version());
         check_version(kind, version)?;
-        let mut scratch = SCRATCH.take();
+        let mut scratch = take_scratch();
         let payload = Payload::encode::<P>(message, version, &mut scratch);
         let checksum = if agreed.checksums { checksum(payload.as_slice()) } else { [0; 4] };
         let result = match payload.as_slice().len() {
             len if len > kind.policy().cap => Err(TrySendError::TooLarge { len }),
             _ => push(&Outgoing { kind, asks: message.asks(), payload, checksum }),
         };
-        if scratch.capacity() <= KEEP_SCRATCH {
-            SCRATCH.set(scratch);
-        }
+        put_scratch(scratch);
         result
     }
 
@@ -90,3 +88,14 @@ thread_local! {
 
 /// A scratch buffer larger than this is given back to the allocator.
 const KEEP_SCRATCH: usize = 64 << 10;
+
+/// This thread's buffer for what is encoded and then copied.
+pub(crate) fn take_scratch() -> Vec<u8> {
+    SCRATCH.take()
+}
+
+pub(crate) fn put_scratch(scratch: Vec<u8>) {
+    if scratch.capacity() <= KEEP_SCRATCH {
+        SCRATCH.set(scratch);
+    }
+}
