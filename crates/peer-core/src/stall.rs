@@ -3,6 +3,9 @@
 //! Each kind of request has one clock: requests of one kind are answered in order, and each answer
 //! that comes gives the rest its full time again (progress, not a fixed deadline, decides). The
 //! clocks start when the request is written and stand still while we do not read.
+//!
+//! An answer may have to wait behind what the remote had queued before, on a slow link. So nobody is
+//! blamed while it keeps sending and no more has come than can have been queued.
 
 use std::time::Duration;
 
@@ -12,7 +15,16 @@ use peerage_wire::{Expect, Kind, Patience};
 #[derive(Debug)]
 pub(crate) struct Stall<K: 'static> {
     owed: Vec<Owed<K>>,
+    /// Bytes of whole messages that have come.
+    heard: u64,
 }
+
+/// What may be before an answer, in bytes: the queue of Core, btcd or ours (1 MiB and a little), and
+/// as much again in the kernels.
+const QUEUED: u64 = 2 << 20;
+
+/// How soon whoever keeps sending is judged again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 struct Owed<K: 'static> {
@@ -20,11 +32,19 @@ struct Owed<K: 'static> {
     expect: &'static Expect<K>,
     count: u32,
     deadline: Duration,
+    /// When the clock began, and how much had been heard by then.
+    since: (Duration, u64),
 }
 
 impl<K: Kind> Stall<K> {
     pub(crate) const fn new() -> Self {
-        Self { owed: Vec::new() }
+        Self { owed: Vec::new(), heard: 0 }
+    }
+
+    /// A message of so many bytes came.
+    #[inline]
+    pub(crate) fn hear(&mut self, wire_len: usize) {
+        self.heard += wire_len as u64;
     }
 
     /// A request was written; it asks for `asks` answers.
@@ -34,7 +54,10 @@ impl<K: Kind> Stall<K> {
         match self.owed.iter_mut().find(|owed| owed.request == request) {
             // The clock of what is already owed runs on: asking again earns nobody more time.
             Some(owed) => owed.count = owed.count.saturating_add(asks),
-            None => self.owed.push(Owed { request, expect, count: asks, deadline }),
+            None => {
+                let since = (now, self.heard);
+                self.owed.push(Owed { request, expect, count: asks, deadline, since });
+            }
         }
     }
 
@@ -47,6 +70,7 @@ impl<K: Kind> Stall<K> {
         for owed in self.owed.iter_mut().filter(|owed| owed.expect.answers.contains(&answer)) {
             owed.count = owed.count.saturating_sub(settles);
             owed.deadline = now + owed.expect.within;
+            owed.since = (now, self.heard);
         }
         self.owed.retain(|owed| owed.count > 0);
     }
@@ -61,15 +85,27 @@ impl<K: Kind> Stall<K> {
 
     /// We did not read for so long.
     pub(crate) fn not_reading_for(&mut self, paused: Duration) {
-        self.owed.iter_mut().for_each(|owed| owed.deadline += paused);
+        for owed in &mut self.owed {
+            owed.deadline += paused;
+            owed.since.0 += paused;
+        }
     }
 
     pub(crate) fn next(&self) -> Option<Duration> {
         self.owed.iter().map(|owed| owed.deadline).min()
     }
 
-    /// Takes a request that is overdue, with what its silence means.
-    pub(crate) fn expire(&mut self, now: Duration) -> Option<(K, Patience)> {
+    /// Takes a request that is overdue, with what its silence means. Whoever sends `slowest_rate`
+    /// bytes a second may still have the answer in its queue.
+    pub(crate) fn expire(&mut self, now: Duration, slowest_rate: u32) -> Option<(K, Patience)> {
+        for owed in self.owed.iter_mut().filter(|owed| owed.deadline <= now) {
+            let (began, heard) = owed.since;
+            let came = self.heard - heard;
+            let seconds = now.saturating_sub(began).as_secs();
+            if came < QUEUED && came >= seconds * u64::from(slowest_rate) {
+                owed.deadline = now + AGAIN;
+            }
+        }
         let overdue = self.owed.iter().position(|owed| owed.deadline <= now)?;
         let owed = self.owed.swap_remove(overdue);
         Some((owed.request, owed.expect.patience))

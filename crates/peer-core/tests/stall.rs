@@ -327,3 +327,34 @@ fn over_a_link_the_clock_starts_when_the_request_is_written() {
     pair.run_until_idle();
     assert_eq!(pair.inbound.closed(), Some(&DisconnectReason::RemoteClosed));
 }
+
+/// Asks for a block, then hears `rate` bytes a second in messages that are no answer, for at most
+/// `seconds`; returns when the remote was blamed.
+fn blamed_after(rate: usize, seconds: u64) -> Option<u64> {
+    let mut solo = open_at(0);
+    solo.say(&getdata(&[block(1)]));
+    for second in 0..seconds {
+        if !solo.is_open() {
+            return Some(second);
+        }
+        solo.hear_frame(Message::SendHeaders, rate);
+        answer_pings(&mut solo);
+        solo.wait(s(1));
+    }
+    None
+}
+
+#[test]
+fn an_answer_may_be_behind_what_was_queued_before_on_a_slow_link() {
+    // 1.25 MiB at 20 kB/s take a minute.
+    assert_eq!(blamed_after(20_000, 65), None);
+    assert_eq!(blamed_after(10_000, 130), None);
+}
+
+#[test]
+fn sending_other_things_earns_no_more_time_than_a_queue_takes() {
+    assert_eq!(blamed_after(100, 40), Some(30), "too slow to count");
+    assert_eq!(blamed_after(1 << 20, 40), Some(30), "more than can have been queued");
+    let patience = blamed_after(20_000, 200).unwrap();
+    assert!((104..=111).contains(&patience), "2 MiB at 20 kB/s take 105 s: {patience}");
+}

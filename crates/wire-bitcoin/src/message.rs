@@ -30,7 +30,7 @@ use std::fmt;
 use bitcoin::hashes::Hash as _;
 use bitcoin::{Txid, Wtxid};
 use bytes::Bytes;
-use peerage_wire::{Command, Malformed, Role, Violation};
+use peerage_wire::{Command, Malformed, Role, Violation, payload_hash as sha256d};
 
 pub use addr::Addr;
 pub use addrv2::AddrV2;
@@ -275,13 +275,14 @@ impl peerage_wire::Message<Bitcoin> for Message {
     ) {
         match self {
             Self::Inv(items) => items.iter().for_each(each),
-            Self::Tx(tx) => each(match payload_hash {
-                Some(hash) if theirs.wtxid_relay => {
-                    InventoryItem::wtx(Wtxid::from_byte_array(*hash))
-                }
-                Some(hash) if !tx.has_witness() => InventoryItem::tx(Txid::from_byte_array(*hash)),
-                _ => theirs.announcement_of(tx),
-            }),
+            Self::Tx(tx) => {
+                let hash = || payload_hash.copied().unwrap_or_else(|| sha256d(tx.bytes()));
+                each(match (theirs.wtxid_relay, tx.has_witness()) {
+                    (true, _) => InventoryItem::wtx(Wtxid::from_byte_array(hash())),
+                    (false, false) => InventoryItem::tx(Txid::from_byte_array(hash())),
+                    (false, true) => InventoryItem::tx(tx.txid()),
+                });
+            }
             Self::Block(block) => each(InventoryItem::block(block.hash())),
             Self::CmpctBlock(block) => each(InventoryItem::block(block.hash())),
             Self::Headers(headers) if headers.len() <= MAX_ANNOUNCED_HEADERS => {

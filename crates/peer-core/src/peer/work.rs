@@ -61,6 +61,7 @@ impl<P: Protocol> Peer<P> {
         role: Role,
     ) {
         let kind = message.kind();
+        self.stall.hear(wire_len);
         self.stall.answered(kind, message.settles(), now.mono);
         match role {
             Role::Other if kind.policy().unknown && !self.admit_unknown(now, wire_len) => return,
@@ -119,7 +120,8 @@ impl<P: Protocol> Peer<P> {
     }
 
     pub(super) fn check_stall(&mut self, now: Now) {
-        while let Some((request, patience)) = self.stall.expire(now.mono) {
+        while let Some((request, patience)) = self.stall.expire(now.mono, self.config.slowest_rate)
+        {
             let blamed = match patience {
                 Patience::Strict => true,
                 Patience::WhenAhead => self.remote_is_ahead(),

@@ -105,7 +105,12 @@ impl Solo {
     pub fn hear(&mut self, message: Message) {
         let mut payload = Vec::new();
         message.encode(self.core.version(), &mut payload);
-        self.core.handle_message(self.clock.now(), message, 24 + payload.len());
+        self.hear_frame(message, 24 + payload.len());
+    }
+
+    /// A message comes in a frame, or in frames that are counted as one, of so many bytes.
+    pub fn hear_frame(&mut self, message: Message, wire_len: usize) {
+        self.core.handle_message(self.clock.now(), message, wire_len);
         self.core.poll_heard();
         self.drain();
     }
