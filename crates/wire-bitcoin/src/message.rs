@@ -232,10 +232,10 @@ impl peerage_wire::Message<Bitcoin> for Message {
         }
     }
 
-    fn shared(&self) -> Option<Bytes> {
+    fn shared(&self) -> Option<&Bytes> {
         match self {
-            Self::Alert(payload) | Self::Unknown { payload, .. } => Some(payload.clone()),
-            _ => self.body()?.shared().cloned(),
+            Self::Alert(payload) | Self::Unknown { payload, .. } => Some(payload),
+            _ => self.body()?.shared(),
         }
     }
 

@@ -45,7 +45,7 @@ proptest! {
         prop_assert!(payload.len() <= kind.policy().cap, "{:?}", message);
         prop_assert_eq!(Message::decode(kind, payload.clone(), NEWEST), Ok(message.clone()));
         if let Some(shared) = message.shared() {
-            prop_assert_eq!(shared, payload);
+            prop_assert_eq!(shared, &payload);
         }
     }
 

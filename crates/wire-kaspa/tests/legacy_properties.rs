@@ -41,7 +41,7 @@ proptest! {
         prop_assert!(payload.len() <= kind.policy().cap, "{:?}", message);
         prop_assert_eq!(Message::decode(kind, payload.clone(), 1), Ok(message.clone()));
         if let Some(shared) = message.shared() {
-            prop_assert_eq!(shared, payload);
+            prop_assert_eq!(shared, &payload);
         }
     }
 

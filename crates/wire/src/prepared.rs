@@ -23,15 +23,17 @@ pub enum Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    /// Encodes `message` for peers that agreed on `version`, using `scratch` if it must be copied.
+    /// Encodes `message` for peers that agreed on `version`, using `scratch` if it is not encoded
+    /// already.
     pub fn encode<P: Protocol>(
-        message: &P::Message,
+        message: &'a P::Message,
         version: u32,
         scratch: &'a mut Vec<u8>,
     ) -> Self {
         match message.shared() {
-            Some(bytes) if bytes.len() > COPY_UP_TO => Self::Shared(bytes),
-            _ => {
+            Some(bytes) if bytes.len() > COPY_UP_TO => Self::Shared(bytes.clone()),
+            Some(bytes) => Self::Copied(bytes),
+            None => {
                 scratch.clear();
                 message.encode(version, scratch);
                 if scratch.len() > COPY_UP_TO {
@@ -71,7 +73,7 @@ impl<P: Protocol> Prepared<P> {
         if kind.policy().versioned {
             return None;
         }
-        let payload = message.shared().unwrap_or_else(|| {
+        let payload = message.shared().cloned().unwrap_or_else(|| {
             let mut out = Vec::new();
             message.encode(P::VERSION, &mut out);
             out.into()

@@ -124,7 +124,7 @@ pub trait Message<P: Protocol>: Sized + Clone + Debug + Send + 'static {
 
     /// The payload as it is, where the message is a view over it that encodes to the same bytes in
     /// every version.
-    fn shared(&self) -> Option<Bytes> {
+    fn shared(&self) -> Option<&Bytes> {
         None
     }
 

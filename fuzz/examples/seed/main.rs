@@ -3,6 +3,7 @@
 //! `cargo run --example seed` in this folder. Files that are there already stay.
 #![allow(clippy::unwrap_used)] // a tool of the developer's
 
+mod kaspa;
 mod messages;
 
 use std::fs;
@@ -27,6 +28,7 @@ fn main() -> std::io::Result<()> {
         engine(),
         texts(),
         proxies(),
+        seeds("message_kaspa_legacy", kaspa::inputs()),
     ]
     .into_iter()
     .flatten()

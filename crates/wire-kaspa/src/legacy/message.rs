@@ -171,10 +171,10 @@ impl peerage_wire::Message<KaspaLegacy> for Message {
         }
     }
 
-    fn shared(&self) -> Option<Bytes> {
+    fn shared(&self) -> Option<&Bytes> {
         match self {
-            Self::Unknown { payload, .. } => Some(payload.clone()),
-            _ => self.body()?.shared().cloned(),
+            Self::Unknown { payload, .. } => Some(payload),
+            _ => self.body()?.shared(),
         }
     }
 
