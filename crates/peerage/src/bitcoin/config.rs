@@ -1,11 +1,13 @@
 //! What a Bitcoin connection is made with.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use peerage_peer::{Admit, BestHeight, Budget, Config as EngineConfig, Setup, Socks5, Target, V2};
 use peerage_wire_bitcoin::types::{PeerAddress, Services, UserAgent, UserAgentError};
 use peerage_wire_bitcoin::{Bitcoin, Identity, Network};
+
+use crate::shared_engine::SharedEngine;
 
 /// How we introduce ourselves and how we treat a connection. One value serves any number of
 /// connections; clones share the memory budget and recognise each other's connections as ours.
@@ -41,8 +43,7 @@ pub struct Config {
     pub remote_address: Option<AddressMap>,
     /// The address that a remote is told as ours. By default nothing but our services, as Core.
     pub local_address: Option<AddressMap>,
-    /// `engine` as connections hold it: one value for all that were made with the same.
-    shared_engine: Arc<Mutex<Arc<EngineConfig>>>,
+    shared_engine: SharedEngine,
 }
 
 impl Config {
@@ -58,7 +59,7 @@ impl Config {
             proxy: None,
             remote_address: None,
             local_address: None,
-            shared_engine: Arc::default(),
+            shared_engine: SharedEngine::default(),
         }
     }
 
@@ -119,19 +120,11 @@ impl Config {
         Some(Setup {
             magic: identity.network.magic,
             identity: Arc::new(identity),
-            config: self.shared_engine(),
+            config: self.shared_engine.get(&self.engine),
             v2: self.v2,
             admit: self.admit.clone(),
             budget: self.budget.clone(),
         })
-    }
-
-    fn shared_engine(&self) -> Arc<EngineConfig> {
-        let mut shared = self.shared_engine.lock().unwrap_or_else(PoisonError::into_inner);
-        if **shared != self.engine {
-            *shared = Arc::new(self.engine.clone());
-        }
-        Arc::clone(&shared)
     }
 
     fn told_as_theirs(&self, remote: Option<&Target>) -> Option<PeerAddress> {

@@ -9,9 +9,10 @@ use peerage_wire::Direction;
 use peerage_wire_bitcoin::Bitcoin;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::helpers::{Memory, Remembering};
+use super::helpers::Memory;
 use super::listener::Dispatch;
 use super::{Config, Events, Listener, Peer};
+use crate::memory::Remembering;
 
 /// Dials a peer and opens a connection to it.
 ///

@@ -83,7 +83,7 @@ impl Peer {
             Message::Addr(Addr::new(&sent).expect("at most 1,000 addresses that addr can express"))
         };
         let receipt = self.handle.send_tracked(&message).await?;
-        self.memory.learn(sent.iter().copied());
+        self.memory.learn(&sent);
         Ok(PushedAddresses { sent, receipt: Some(receipt) })
     }
 
@@ -138,8 +138,9 @@ impl Peer {
         locator: &[BlockHash],
         stop: BlockHash,
     ) -> Result<Option<Receipt>, SendError> {
-        let first = locator.first().copied();
-        let Some(asking) = self.memory.ask(kind, first, stop) else { return Ok(None) };
+        // Without a first hash nothing is a repetition, as in btcd.
+        let question = locator.first().map(|first| [*first, stop]);
+        let Some(asking) = self.memory.ask(kind, question) else { return Ok(None) };
         let version = self.handle.remote().agreed;
         let locator = Locator::new(version, locator, stop).expect("a locator of 500 at most");
         let receipt = self.handle.send_tracked(&message(locator)).await?;
@@ -174,7 +175,7 @@ impl Peer {
     /// A snapshot of everything measured, taken without waiting for the connection.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let wishes = self.memory.wishes();
+        let wishes = self.memory.told();
         Stats {
             connection: self.handle.stats(),
             fee_filter: wishes.fee_filter.map(|filter| filter.rate),
