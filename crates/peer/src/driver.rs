@@ -223,7 +223,7 @@ where
 
     /// What handles have asked for beside frames.
     fn take_orders(&mut self) {
-        if let Some(reason) = self.shared.close_requested() {
+        if let Some(reason) = self.shared.awake() {
             self.core.close(reason);
         }
         let height = self.shared.remote_height.load(Ordering::Relaxed);

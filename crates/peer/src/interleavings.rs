@@ -175,7 +175,7 @@ impl Driver {
     /// Works until it is asked to close, and then ends.
     async fn run_to_end(mut self) -> Vec<u8> {
         let reason = loop {
-            if let Some(reason) = self.shared.close_requested() {
+            if let Some(reason) = self.shared.awake() {
                 break reason;
             }
             self.transmit();

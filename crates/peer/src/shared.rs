@@ -314,8 +314,14 @@ impl<P: Protocol> Shared<P> {
         self.full.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn close_requested(&self) -> Option<DisconnectReason> {
-        self.state().close.clone()
+    /// The driver is at work; returns the reason if it was asked to close.
+    ///
+    /// It needs no waking until it waits again. Without this, a handler that sends would wake its own
+    /// task while it runs, which a runtime takes for yielding: another thread is woken to run it.
+    pub(crate) fn awake(&self) -> Option<DisconnectReason> {
+        let mut state = self.state();
+        state.sleeping = None;
+        state.close.clone()
     }
 
     /// Gives back the room of what is `gone`, swaps the lane against the used-up `batch` and takes

@@ -78,7 +78,7 @@ fn a_request_to_close_wakes_a_task_that_wants_no_frames() {
         let shared = connection(&Budget::default(), WIDE);
         let callers = [Caller::Sends, Caller::Closes].map(|caller| caller.spawn(&shared));
         block_on(shared.work(false));
-        assert_eq!(shared.close_requested(), Some(REQUESTED));
+        assert_eq!(shared.awake(), Some(REQUESTED));
         let _ = join(callers);
     });
 }
@@ -107,7 +107,7 @@ fn the_first_reason_stays() {
             let shared = shared.clone();
             thread::spawn(move || {
                 shared.close(reason.into());
-                shared.close_requested()
+                shared.awake()
             })
         });
         block_on(Driver::new(&shared).run_to_end());
