@@ -76,9 +76,11 @@ impl<K: Kind> Stall<K> {
     }
 
     /// A frame of so many bytes is arriving, which takes `transfer` at the slowest rate: it may be
-    /// the answer, so nothing is due before it can be there.
+    /// the answer, so nothing is due before it can be there, unless more has come already than can
+    /// have been before the answer.
     pub(crate) fn arriving(&mut self, transfer: Duration, now: Duration) {
-        for owed in &mut self.owed {
+        let heard = self.heard;
+        for owed in self.owed.iter_mut().filter(|owed| heard - owed.since.1 < QUEUED) {
             owed.deadline = owed.deadline.max(now + transfer);
         }
     }
@@ -102,7 +104,7 @@ impl<K: Kind> Stall<K> {
             let (began, heard) = owed.since;
             let came = self.heard - heard;
             let seconds = now.saturating_sub(began).as_secs();
-            if came < QUEUED && came >= seconds * u64::from(slowest_rate) {
+            if came < QUEUED && came >= seconds * u64::from(slowest_rate.max(1)) {
                 owed.deadline = now + AGAIN;
             }
         }

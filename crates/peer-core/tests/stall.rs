@@ -358,3 +358,19 @@ fn sending_other_things_earns_no_more_time_than_a_queue_takes() {
     let patience = blamed_after(20_000, 200).unwrap();
     assert!((104..=111).contains(&patience), "2 MiB at 20 kB/s take 105 s: {patience}");
 }
+
+#[test]
+fn large_frames_that_are_no_answer_do_not_put_it_off_for_ever() {
+    let mut solo = open_at(0);
+    solo.say(&getdata(&[block(1)]));
+    let mut frames = 0;
+    while solo.is_open() {
+        assert!(frames < 3, "nobody is blamed");
+        solo.core.handle_arriving(solo.clock.now(), 4_000_000);
+        solo.wait(s(399));
+        solo.hear_frame(Message::SendHeaders, 4_000_000);
+        answer_pings(&mut solo);
+        frames += 1;
+    }
+    assert_eq!(solo.reason(), stalled(Kind::GetData));
+}

@@ -131,18 +131,19 @@ where
     /// Runs until the connection ends.
     pub(crate) async fn run(&mut self) -> DisconnectReason {
         loop {
-            self.turn().await;
             if let Some(reason) = self.core.closed().cloned() {
                 // Boxed: the room for it would otherwise be part of every idle task.
                 return Box::pin(self.finish(reason)).await;
             }
             self.rest().await;
+            self.turn().await;
         }
     }
 
     /// Nobody waits for the opening any more.
     pub(crate) fn abandon(&mut self, reason: DisconnectReason) {
         self.handler.handle(&self.peer, Event::Disconnected(reason));
+        self.handler.flush(0);
     }
 
     /// All bytes ever read and written.
@@ -164,13 +165,28 @@ where
     async fn rest(&mut self) {
         let ready = poll_fn(|cx| Poll::Ready(self.handler.poll_ready(cx).is_ready())).await;
         self.may_handle = self.may_handle(ready);
-        if (self.backlog && self.may_handle) || (self.more_to_send && self.link.has_room()) {
+        if self.backlog && self.may_handle {
             return tokio::task::consume_budget().await;
         }
-        match self.wait(self.may_handle, ready).await {
-            Input::Moved(Ok(true)) | Input::Work | Input::Timeout | Input::Ready => {}
-            Input::Moved(Ok(false)) => self.core.close(DisconnectReason::RemoteClosed),
-            Input::Moved(Err(error)) => self.core.close(DisconnectReason::Io(error.kind())),
+        if self.more_to_send && self.link.has_room() {
+            tokio::task::consume_budget().await;
+            // Whoever takes all that we can send is read nevertheless.
+            let may_read = self.may_handle;
+            let look = poll_fn(|cx| Poll::Ready(self.link.poll_progress(cx, may_read))).await;
+            return if let Poll::Ready(moved) = look {
+                self.link_moved(moved)
+            };
+        }
+        if let Input::Moved(moved) = self.wait(self.may_handle, ready).await {
+            self.link_moved(moved);
+        }
+    }
+
+    fn link_moved(&mut self, moved: std::io::Result<bool>) {
+        match moved {
+            Ok(true) => {}
+            Ok(false) => self.core.close(DisconnectReason::RemoteClosed),
+            Err(error) => self.core.close(DisconnectReason::Io(error.kind())),
         }
     }
 
@@ -252,13 +268,14 @@ where
         self.link.transport.set_max_payload(P::MAX_PAYLOAD);
         let transport = self.link.transport.negotiated();
         let checksums = matches!(transport, Some(Negotiated::V1 { .. }));
-        self.shared.agree(Agreed { remote, checksums });
         let now = self.shared.clock.now();
         self.measure(now);
         let mut measured = self.shared.measured();
         measured.transport = transport;
         measured.opening_took = now.mono;
         drop(measured);
+        // Last, because whoever sees it may ask for all of it.
+        self.shared.agree(Agreed { remote, checksums });
         self.core.settle();
         self.link.settle();
     }
@@ -266,7 +283,7 @@ where
     fn measure(&mut self, now: Now) {
         let bytes = (self.link.received(), self.link.sent());
         let (heard, said) = (bytes.0 != self.noted.0, bytes.1 != self.noted.1);
-        if !heard && !said {
+        if !heard && !said && self.received.is_empty() && self.sent.is_empty() {
             return;
         }
         self.noted = bytes;

@@ -124,6 +124,10 @@ impl<K: Kind> Run<K> {
         }
     }
 
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Notes what has been counted.
     pub(crate) fn flush(&mut self, into: &mut Traffic<K>) {
         if let Some((kind, count)) = self.0.take() {

@@ -70,7 +70,9 @@ where
 {
     fn drop(&mut self) {
         if self.opening {
-            self.driver.abandon(self.ending.reason.clone());
+            let reason = self.ending.reason.clone();
+            // A handler that panics here must not harm who dropped the opening.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.driver.abandon(reason)));
         }
     }
 }

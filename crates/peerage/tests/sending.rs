@@ -11,11 +11,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use peerage::bitcoin::message::{FeeFilter, Inventory, Ping, Pong};
 use peerage::bitcoin::{
-    DisconnectReason, Event, Kind, Listener, Local, Message, Peer, PongOrder, Prepared, SendError,
-    State, TrySendError, V2,
+    Config, DisconnectReason, Event, Kind, Listener, Local, Message, Peer, PongOrder, Prepared,
+    SendError, State, TrySendError, V2, accept, initiate,
 };
 use peerage_testkit::version;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, duplex};
 use tokio::time::{Instant, timeout};
 use world::{Log, PIPE, block, config, join, listening, scripted, settle, stuff, tx_item, unknown};
 
@@ -175,6 +175,23 @@ async fn whoever_does_not_wait_comes_after_those_who_do_room_or_not() {
     assert_eq!(order, [1, 2]);
     waiting.await.unwrap().unwrap();
     impatient.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn room_is_told_though_nothing_else_happens() {
+    let mut config = config(V2::Off);
+    config.engine.outbox_limit = 100_000;
+    let mut other = config.clone();
+    other.identity = Config::regtest().identity;
+    // All that the outbox holds can be written at once.
+    let (ours, theirs) = duplex(1 << 20);
+    let (ours, theirs) = tokio::join!(initiate(ours, &config), accept(theirs, &other));
+    let ((peer, mut events), _theirs) = (ours.unwrap(), theirs.unwrap());
+    settle().await;
+    while timeout(Duration::ZERO, events.next()).await.is_ok() {}
+    while peer.try_send(&unknown(10_000)).is_ok() {}
+    let told = timeout(Duration::from_secs(1), events.next()).await;
+    assert!(matches!(told, Ok(Some(Event::Room))), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

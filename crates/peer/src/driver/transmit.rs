@@ -97,6 +97,8 @@ where
         let gone = self.gone();
         if gone.total() > 0 && self.shared.release(gone) {
             self.handler.handle(&self.peer, Event::Room);
+            // The round may be over, and nothing else may come for long.
+            self.handler.flush(0);
         }
     }
 

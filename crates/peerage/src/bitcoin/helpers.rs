@@ -70,6 +70,14 @@ impl Gossip for Message {
         }
     }
 
+    fn size(&self) -> usize {
+        match self {
+            Self::Addr(addresses) => addresses.bytes().len(),
+            Self::AddrV2(addresses) => addresses.bytes().len(),
+            _ => 0,
+        }
+    }
+
     fn each(&self, learn: impl FnMut(TimedAddress)) {
         match self {
             Self::Addr(addresses) => addresses.iter().for_each(learn),

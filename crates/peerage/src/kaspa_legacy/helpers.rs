@@ -69,6 +69,11 @@ impl Gossip for Addr {
         self.len()
     }
 
+    fn size(&self) -> usize {
+        // Each has 34 bytes on the wire.
+        self.len() * 34
+    }
+
     fn each(&self, learn: impl FnMut(TimedAddress)) {
         self.iter().for_each(learn);
     }

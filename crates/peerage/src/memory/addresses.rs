@@ -18,6 +18,9 @@ pub(crate) trait Gossip: Send {
     /// How many addresses there are.
     fn count(&self) -> usize;
 
+    /// How many bytes it holds.
+    fn size(&self) -> usize;
+
     /// Calls `learn` with each of them.
     fn each(&self, learn: impl FnMut(Self::Address));
 }
@@ -55,6 +58,10 @@ impl<G: Gossip> Addresses<G> {
 
     /// The remote has sent these addresses.
     pub(crate) fn hear(&mut self, message: G) {
+        if message.size() > Heard::<G>::LARGE {
+            let (known, _) = self.known();
+            return message.each(|address| known.learn(&G::key(&address)));
+        }
         if let Some(message) = self.heard.push(message) {
             let (known, _) = self.known();
             message.each(|address| known.learn(&G::key(&address)));
@@ -88,6 +95,9 @@ impl<G: Gossip> Heard<G> {
     const ENOUGH: usize = 4_096;
     /// How many messages wait at most, however few addresses they have.
     const MESSAGES: usize = 64;
+    /// What is larger, in bytes, is read at once: a thousand honest addresses have 30,000 to 40,000, and
+    /// at most five messages with so many wait.
+    const LARGE: usize = 64 << 10;
 
     /// Keeps a message; returns one that must be read after all, because there are too many.
     fn push(&mut self, message: G) -> Option<G> {
@@ -130,6 +140,10 @@ mod tests {
 
         fn key(address: &u16) -> u16 {
             *address
+        }
+
+        fn size(&self) -> usize {
+            self.0.len()
         }
 
         fn count(&self) -> usize {
