@@ -431,6 +431,9 @@ def main():
     print_served(figures)
     print_idle(figures)
     print_bounds(figures)
+    if options.whole:
+        with open(os.path.join(os.path.dirname(__file__), "profiles.md")) as profiles:
+            print(profiles.read(), end="")
 
 
 main()
