@@ -251,6 +251,25 @@ pub struct Outgoing<'a, P: Protocol, R> {
     pub charge: usize,
 }
 
+impl<P: Protocol, R> Outgoing<'_, P, R> {
+    /// The room that comes back when the frame is sealed: an answer's. If answers kept theirs until
+    /// they are written, reading would stop for a block on its way, on both sides at once.
+    #[must_use]
+    pub const fn room_when_sealed(&self) -> usize {
+        match self.source {
+            Source::Caller => 0,
+            Source::Answer => self.charge,
+        }
+    }
+
+    /// The room that comes back when the frame is written: a caller's, so that no more than the
+    /// outbox's limit is ever before what is sent next.
+    #[must_use]
+    pub const fn room_when_written(&self) -> usize {
+        self.charge - self.room_when_sealed()
+    }
+}
+
 impl<P: Protocol, R> Batch<P, R> {
     /// Whether every frame was taken.
     #[must_use]

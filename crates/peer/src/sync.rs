@@ -1,7 +1,7 @@
 //! The one place from which the shared state takes its locks, atomics and ways to wake.
 //!
 //! In tests built with `--cfg peerage_loom` they are the modelled ones, and `interleavings` lets the
-//! shared state run in every order that its threads can take.
+//! shared state run in the orders that its threads can take.
 
 #[cfg(all(test, peerage_loom))]
 mod modelled;

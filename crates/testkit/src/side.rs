@@ -27,7 +27,8 @@ pub struct Side {
     core: Peer<Bitcoin>,
     outbox: Outbox<Bitcoin, u64>,
     batch: Batch<Bitcoin, u64>,
-    charged: Load,
+    /// Room that comes back: of answers that were sealed, of callers' frames that the link has taken.
+    gone: Load,
     next_receipt: u64,
     /// Frames that are sealed and that the link has not taken yet.
     sealed: VecDeque<Sealed>,
@@ -51,6 +52,8 @@ pub struct Side {
 struct Sealed {
     number: u64,
     packet: Packet,
+    /// The room that comes back when the link has taken it.
+    charge: usize,
     receipt: Option<u64>,
 }
 
@@ -206,7 +209,7 @@ impl Side {
             outbox: Outbox::new(config.outbox_limit, config.announcement_limit),
             core: Peer::new(direction, Arc::new(identity), config, seed, now),
             batch: Batch::default(),
-            charged: Load::default(),
+            gone: Load::default(),
             next_receipt: 0,
             sealed: VecDeque::new(),
             writing: None,

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::time::Duration;
 
-use peerage_peer_core::{Event, Load, Outgoing, Source, Taken};
+use peerage_peer_core::{Event, Load, Outgoing, Taken};
 use peerage_transport::Negotiated;
 use peerage_wire::{Message as _, Now, Payload, Protocol, checksum};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -28,13 +28,8 @@ where
             self.transmit_own(now);
             while self.link.has_room() && self.core.closed().is_none() {
                 let Some(frame) = self.batch.pop() else { break };
-                let charge = match frame.source {
-                    Source::Caller => frame.charge,
-                    Source::Answer => {
-                        self.sealed += frame.charge;
-                        0
-                    }
-                };
+                self.sealed += frame.room_when_sealed();
+                let charge = frame.room_when_written();
                 let Outgoing { kind, asks, payload, checksum, receipt, .. } = frame;
                 let len = self.link.push(kind, payload, checksum, charge, receipt);
                 self.sent(now, kind, asks, len);
@@ -102,9 +97,7 @@ where
         }
     }
 
-    /// What makes room in the outbox again: of callers what was written, so that no more than the
-    /// outbox's limit is ever before what they send next; of answers what was sealed, so that two
-    /// peers which both answer much still read each other.
+    /// What makes room in the outbox again.
     pub(super) fn gone(&mut self) -> Load {
         let answers = std::mem::take(&mut self.sealed);
         Load { callers: self.link.take_freed(), answers }

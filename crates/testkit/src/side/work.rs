@@ -46,7 +46,10 @@ impl Side {
             if under_way > 0 && under_way + next.packet.wire_len() > link.window {
                 break;
             }
-            let Some(Sealed { packet, receipt, .. }) = self.sealed.pop_front() else { break };
+            let Some(Sealed { packet, charge, receipt, .. }) = self.sealed.pop_front() else {
+                break;
+            };
+            self.gone.callers += charge;
             self.written.extend(receipt);
             taken = true;
             let fate = match &packet {
@@ -173,13 +176,14 @@ impl Side {
             }
             while self.has_room() && self.core.closed().is_none() {
                 let Some(frame) = self.batch.pop() else { break };
-                self.charged.add(frame.source, frame.charge);
+                self.gone.answers += frame.room_when_sealed();
+                let charge = frame.room_when_written();
                 let payload = Bytes::copy_from_slice(frame.payload.as_slice());
                 let (kind, asks, receipt) = (frame.kind, frame.asks, frame.receipt);
-                self.seal(now, kind, payload, receipt);
+                self.seal(now, kind, payload, charge, receipt);
                 self.core.transmitted(now, kind, asks);
             }
-            if self.outbox.release(std::mem::take(&mut self.charged)) {
+            if self.outbox.release(std::mem::take(&mut self.gone)) {
                 self.tell(now, Event::Room);
             }
             let open = self.core.remote().is_some();
@@ -196,16 +200,17 @@ impl Side {
     fn seal_own(&mut self, now: Now, message: &Message) {
         let mut payload = Vec::new();
         message.encode(self.core.version(), &mut payload);
-        self.seal(now, message.kind(), payload.into(), None);
+        self.seal(now, message.kind(), payload.into(), 0, None);
         self.core.transmitted(now, message.kind(), message.asks());
     }
 
-    fn seal(&mut self, now: Now, kind: Kind, payload: Bytes, receipt: Option<u64>) {
+    fn seal(&mut self, now: Now, kind: Kind, payload: Bytes, charge: usize, receipt: Option<u64>) {
         self.log.push((now.mono, format!("says {kind} ({} bytes)", payload.len())));
         self.sent.push((now.mono, kind));
         self.frames_sealed += 1;
         let number = self.frames_sealed;
-        self.sealed.push_back(Sealed { number, packet: Packet::Frame(kind, payload), receipt });
+        let packet = Packet::Frame(kind, payload);
+        self.sealed.push_back(Sealed { number, packet, charge, receipt });
     }
 
     /// As much as the driver seals ahead of its socket.
@@ -238,7 +243,7 @@ impl Side {
             Some(farewell) => self.seal_own(now, &farewell),
             None => self.sealed.clear(),
         }
-        self.sealed.push_back(Sealed { number: 0, packet: Packet::End, receipt: None });
+        self.sealed.push_back(Sealed { number: 0, packet: Packet::End, charge: 0, receipt: None });
         self.outbox.close(reason.clone());
         self.tell(now, Event::Disconnected(reason));
         self.incoming.clear();

@@ -1,5 +1,6 @@
 //! One end of a link: an engine, its transport and its outbox, driven as the tokio driver does it.
 
+mod transmit;
 mod view;
 
 use std::collections::{HashSet, VecDeque};
@@ -8,15 +9,15 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use peerage_peer_core::{
-    Batch, Config, DisconnectReason, Event, Load, Outbox, Paused, Peer, Source, Taken,
+    Batch, Config, DisconnectReason, Envelope, Event, Load, Outbox, Paused, Peer, Source,
 };
 use peerage_transport::{Frame, Transport, TransportError, V2};
 use peerage_wire::{Direction, MAX_PAYLOAD, Malformed, Message as _, Now, Payload, Rng};
 use peerage_wire_bitcoin::types::InventoryItem;
 use peerage_wire_bitcoin::{Bitcoin, Identity, Kind, Message};
 
-use super::pipe::{Chunk, Pipe};
-use super::{App, EndId, Order, Weather};
+use super::pipe::Chunk;
+use super::{App, EndId, Order};
 
 /// What an end is made of.
 pub(super) struct Part {
@@ -36,14 +37,14 @@ pub struct End {
     transport: Transport<Kind>,
     outbox: Outbox<Bitcoin, usize>,
     batch: Batch<Bitcoin, usize>,
-    charged: Load,
+    /// Room that comes back: of answers that were sealed, of callers' frames that were written.
+    gone: Load,
     /// What waits for room in the outbox, first come, first served.
     waiting: VecDeque<Message>,
     input: BytesMut,
     output: VecDeque<u8>,
     written: u64,
-    /// Where the frames of the output end, how long they are, and their numbers.
-    frames: VecDeque<(u64, usize, Option<usize>)>,
+    frames: VecDeque<FrameEnd>,
     writing: Option<u64>,
     arriving: usize,
     reading: bool,
@@ -58,6 +59,18 @@ pub struct End {
     asked: Vec<(Duration, Kind)>,
     heard: Vec<(Duration, Kind)>,
     ledger: Ledger,
+}
+
+/// A frame of the output.
+#[derive(Debug)]
+struct FrameEnd {
+    /// Where it ends, and how long it is.
+    end: u64,
+    len: usize,
+    /// The room that comes back when it is written.
+    charge: usize,
+    /// Which of the messages sent it is, if it is one.
+    number: Option<usize>,
 }
 
 /// Which items were announced, in either direction.
@@ -81,7 +94,7 @@ impl End {
             outbox: Outbox::new(config.outbox_limit, config.announcement_limit),
             core: Peer::new(direction, Arc::new(identity), config, rng.array(), now),
             batch: Batch::default(),
-            charged: Load::default(),
+            gone: Load::default(),
             waiting: VecDeque::new(),
             input: BytesMut::new(),
             output: VecDeque::new(),
@@ -157,35 +170,8 @@ impl End {
         self.core.handle_timeout(now);
         self.deliver(now, app, orders);
         self.transmit(now, app, orders);
-        self.note_writing(now);
         self.pause(now);
         moved
-    }
-
-    /// Hands its output to the pipe, and the end if it is over.
-    pub(super) fn write(
-        &mut self,
-        now: Now,
-        pipe: &mut Pipe,
-        weather: &Weather,
-        frozen: bool,
-    ) -> bool {
-        if self.finished {
-            return false;
-        }
-        let bytes = self.output.make_contiguous();
-        let count = if frozen { 0 } else { pipe.write(now.mono, bytes, weather) };
-        self.output.drain(..count);
-        self.written += count as u64;
-        while let Some((_, _, number)) = self.frames.front().filter(|it| it.0 <= self.written) {
-            self.acknowledged += usize::from(number.is_some());
-            self.frames.pop_front();
-        }
-        self.note_writing(now);
-        if self.core.closed().is_some() {
-            self.finish(now, pipe, weather);
-        }
-        count > 0
     }
 
     fn is_backlogged(&self) -> bool {
@@ -210,8 +196,11 @@ impl End {
 
     fn receive_frame(&mut self, now: Now, frame: Frame<Kind>) {
         self.arriving = 0;
-        match Message::decode(frame.kind, frame.payload, self.core.version()) {
-            Ok(message) => self.core.handle_message(now, message, frame.wire_len),
+        let Frame { kind, payload, wire_len, payload_hash } = frame;
+        match Message::decode(kind, payload, self.core.version()) {
+            Ok(message) => {
+                self.core.handle_message(now, message, Envelope { wire_len, payload_hash });
+            }
             Err(malformed) => self.core.handle_malformed(malformed),
         }
         self.core.poll_heard();
@@ -288,73 +277,6 @@ impl End {
         }
     }
 
-    fn transmit(&mut self, now: Now, app: &mut impl App, orders: &mut Vec<(EndId, Order)>) {
-        self.push_handshake();
-        loop {
-            self.admit();
-            while self.has_room() {
-                let Some(message) = self.core.poll_transmit() else { break };
-                self.seal_own(now, &message);
-            }
-            while self.has_room() {
-                let Some(frame) = self.batch.pop() else { break };
-                self.charged.add(frame.source, frame.charge);
-                let (kind, asks, number) = (frame.kind, frame.asks, frame.receipt);
-                let mut out = Vec::new();
-                let sum = Some(frame.checksum);
-                self.transport.seal(kind, frame.payload.as_slice(), sum, &mut out);
-                self.sealed(now, kind, asks, &out, number);
-            }
-            if self.outbox.release(std::mem::take(&mut self.charged)) {
-                self.tell(now, &Event::Room, app, orders);
-            }
-            let open = self.core.remote().is_some();
-            if !self.batch.is_empty() || !open || self.outbox.is_empty() {
-                return;
-            }
-            let Taken { announcements, known } = self.outbox.take(&mut self.batch);
-            self.core.add_known(&known);
-            self.core.announce(now, &announcements);
-            self.outbox.set_waiting(self.core.announcements_waiting());
-        }
-    }
-
-    fn seal_own(&mut self, now: Now, message: &Message) {
-        if let Message::Inv(items) = message {
-            for item in items.iter() {
-                let Ledger { heard, said, wrong } = &mut self.ledger;
-                if heard.contains(&item) || !said.insert(item) {
-                    wrong.push(item);
-                }
-            }
-        }
-        let (mut payload, mut out) = (Vec::new(), Vec::new());
-        message.encode(self.core.version(), &mut payload);
-        self.transport.seal(message.kind(), &payload, None, &mut out);
-        self.sealed(now, message.kind(), message.asks(), &out, None);
-    }
-
-    fn sealed(&mut self, now: Now, kind: Kind, asks: u32, out: &[u8], number: Option<usize>) {
-        self.output.extend(out);
-        let end = self.written + self.output.len() as u64;
-        self.frames.push_back((end, out.len(), number));
-        if asks > 0 && peerage_wire::Kind::policy(kind).expect.is_some() {
-            self.asked.push((now.mono, kind));
-        }
-        self.core.transmitted(now, kind, asks);
-    }
-
-    fn push_handshake(&mut self) {
-        let mut out = Vec::new();
-        self.transport.take_handshake(&mut out);
-        self.output.extend(&out);
-    }
-
-    /// As much as the driver seals ahead of its socket.
-    fn has_room(&self) -> bool {
-        self.core.closed().is_none() && self.transport.is_open() && self.output.len() < SEALED_AHEAD
-    }
-
     fn note_arriving(&mut self, now: Now) {
         let arriving = self.transport.arriving().map_or(0, |frame| frame.wire_len);
         if arriving != self.arriving {
@@ -362,14 +284,6 @@ impl End {
             if arriving > 0 {
                 self.core.handle_arriving(now, arriving);
             }
-        }
-    }
-
-    fn note_writing(&mut self, now: Now) {
-        let current = self.frames.front().map(|(end, len, _)| (*end, *len));
-        if current.map(|(end, _)| end) != self.writing {
-            self.writing = current.map(|(end, _)| end);
-            self.core.set_writing(now, current.map(|(_, len)| len));
         }
     }
 
@@ -382,24 +296,4 @@ impl End {
         };
         self.core.set_paused(now, paused);
     }
-
-    /// The connection is over: last words if there are any, then the end.
-    fn finish(&mut self, now: Now, pipe: &mut Pipe, weather: &Weather) {
-        let Some(reason) = self.core.closed().cloned() else { return };
-        let farewell = self.core.poll_transmit().filter(|_| self.transport.is_open());
-        match &farewell {
-            Some(message) => self.seal_own(now, message),
-            None => self.output.clear(),
-        }
-        pipe.end(now.mono, self.output.make_contiguous(), weather);
-        self.output.clear();
-        self.outbox.close(reason.clone());
-        self.waiting.clear();
-        self.reasons.push(reason);
-        self.ended_at = Some(now.mono);
-        self.finished = true;
-    }
 }
-
-/// How many bytes the driver seals ahead of its socket.
-const SEALED_AHEAD: usize = 256 << 10;
