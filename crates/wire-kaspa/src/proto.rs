@@ -6,14 +6,14 @@
 //!
 //! Nothing is decoded before it is known what it takes: a message above the cap of its kind is
 //! refused by length, and one whose empty parts would fill more memory than its bytes deserve by
-//! looking through it, without allocating. [`peek`] tells the kind from the first bytes, for
+//! looking through it, without allocating. [`peek()`] tells the kind from the first bytes, for
 //! whoever reads from a stream.
 //!
 //! ```
 //! use peerage_wire_kaspa::proto::message::RequestRelayBlocks;
 //! use peerage_wire_kaspa::proto::{Message, Network, Payload};
 //!
-//! let blocks = RequestRelayBlocks { hashes: vec![Network::mainnet().genesis] };
+//! let blocks = RequestRelayBlocks { hashes: Vec::from_iter(Network::mainnet().genesis) };
 //! let request = Message { request_id: 42, ..Payload::RequestRelayBlocks(blocks).into() };
 //!
 //! let mut bytes = Vec::new();
