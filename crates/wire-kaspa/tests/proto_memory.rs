@@ -31,20 +31,8 @@ fn decode_within(bytes: &Bytes) -> Result<Message, Malformed> {
 }
 
 fn field(number: u32, content: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    prost_key(number, content.len(), &mut out);
-    out.extend_from_slice(content);
-    out
-}
-
-fn prost_key(number: u32, len: usize, out: &mut Vec<u8>) {
-    for mut number in [u64::from(number << 3 | 2), len as u64] {
-        while number >= 0x80 {
-            out.push((number & 0x7f) as u8 | 0x80);
-            number >>= 7;
-        }
-        out.push(number as u8);
-    }
+    let body = Bytes::copy_from_slice(content);
+    encoded_payload(Payload::Unknown { number, body }).into()
 }
 
 /// Every list of messages that may be empty, by its kind and field.
