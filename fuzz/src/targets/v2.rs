@@ -7,7 +7,8 @@
 use bip324::{CipherSession, FillBytes, GarbageResult, Handshake, PacketType, Role, VersionResult};
 use peerage_transport::{Negotiated, Transport, TransportError, V2};
 use peerage_wire::{
-    Command, Direction, Kind as _, MAX_OPENING_PAYLOAD, MAX_PAYLOAD, Malformed, Rng, Violation,
+    Command, Direction, FramedKind as _, Kind as _, MAX_OPENING_PAYLOAD, MAX_PAYLOAD, Malformed,
+    Rng, Violation,
 };
 use peerage_wire_bitcoin::{Kind, Network};
 use secp256k1::{All, Secp256k1};
