@@ -283,7 +283,7 @@ fn meaning(contents: &[u8], max: usize) -> Result<(Kind, &[u8]), Malformed> {
 }
 
 fn too_large(command: Command, len: usize, max: usize) -> Malformed {
-    Malformed::TooLarge { command, len: len as u64, max: max as u64 }
+    Malformed::TooLarge { command: command.into(), len: len as u64, max: max as u64 }
 }
 
 /// A key that is always the same.
