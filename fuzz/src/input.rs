@@ -3,7 +3,7 @@
 //! A plain cursor, so that the seeds can be written by hand and a mutation in one place leaves the
 //! meaning of the others. Whatever is read behind the end is zero.
 
-use peerage_wire::{Command, Kind as _};
+use peerage_wire::{Command, FramedKind as _};
 use peerage_wire_bitcoin::Kind;
 
 /// Behind 255, makes a padding of up to 8 MB.

@@ -139,7 +139,7 @@ pub(crate) fn btcd_counts(ours: &Stats) -> (u64, u64) {
     const PACKET: u64 = 3 + 1 + 16;
     let sent = ours.sent.total();
     match ours.transport {
-        Negotiated::V1 { .. } => (ours.bytes_sent, ours.bytes_received),
+        Negotiated::V1 { .. } | Negotiated::Grpc { .. } => (ours.bytes_sent, ours.bytes_received),
         Negotiated::V2 { .. } => (sent.bytes - sent.messages * PACKET, ours.received.total().bytes),
     }
 }

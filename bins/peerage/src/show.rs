@@ -131,6 +131,7 @@ const fn transport(negotiated: &Negotiated) -> &'static str {
     match negotiated {
         Negotiated::V1 { .. } => "v1",
         Negotiated::V2 { .. } => "v2",
+        Negotiated::Grpc { .. } => "grpc",
     }
 }
 
@@ -138,6 +139,7 @@ fn link(stats: &Stats) -> Fields {
     let (after_v2, session) = match stats.transport {
         Negotiated::V1 { after_v2 } => (after_v2, Value::Null),
         Negotiated::V2 { session_id } => (false, hex(&session_id).into()),
+        Negotiated::Grpc { .. } => (false, Value::Null),
     };
     fields([
         ("transport", transport(&stats.transport).into()),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use peerage_wire::{Command, Malformed, Refusal, Violation};
+use peerage_wire::{Malformed, Name, Refusal, Violation};
 
 /// The one reason for which a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +40,7 @@ pub enum DisconnectReason {
     NotAdmitted,
     /// A request was not answered in time.
     #[error("{0} was not answered in time")]
-    Stalled(Command),
+    Stalled(Name),
     /// No whole message arrived for too long.
     #[error("no message arrived for too long")]
     Idle,

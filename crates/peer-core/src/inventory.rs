@@ -1,16 +1,13 @@
 //! What they know already, and what we have yet to announce.
 //!
 //! An item is announced to a peer at most once, and never to a peer that told us of it. Ordinary
-//! items wait for a trickle: a Poisson process, at most 1,000 items at a time, in random order, so
+//! items wait for a trickle: a Poisson process, a bounded batch at a time, in random order, so
 //! that neither time nor order tells where an item came from. Urgent items (blocks) go at once.
 
 use std::hash::{Hash, Hasher};
 
 use peerage_wire::Rng;
 use siphasher::sip::SipHasher13;
-
-/// How many items one announcement holds at most: what btcd and Core send in one trickle.
-pub(crate) const MAX_ANNOUNCED: usize = 1_000;
 
 /// Announcements that wait, and the memory of what the remote knows.
 #[derive(Debug)]
@@ -42,12 +39,12 @@ impl<I: Copy + Eq + Hash> Inventory<I> {
         }
     }
 
-    /// Takes the next announcement: a uniform choice of at most 1,000 waiting items, in random
-    /// order, without those that the remote has come to know meanwhile.
-    pub(crate) fn take(&mut self, rng: &mut Rng) -> Vec<I> {
+    /// Takes the next announcement: a uniform choice of at most `max` waiting items, in random order,
+    /// without those that the remote has come to know meanwhile.
+    pub(crate) fn take(&mut self, max: usize, rng: &mut Rng) -> Vec<I> {
         // From the end, so that what stays need not move.
         let len = self.pending.len();
-        let stays = len.saturating_sub(MAX_ANNOUNCED);
+        let stays = len.saturating_sub(max);
         for last in (stays..len).rev() {
             self.pending.swap(last, rng.below(last + 1));
         }
@@ -252,12 +249,12 @@ mod tests {
         let mut inventory = Inventory::new(&mut rng);
         (0_u32..1_500).for_each(|item| inventory.queue(item));
         (0..100).for_each(|item| inventory.learn(&item));
-        let first = inventory.take(&mut rng);
-        let second = inventory.take(&mut rng);
-        assert!(first.len() <= MAX_ANNOUNCED && !first.is_sorted());
+        let first = inventory.take(1_000, &mut rng);
+        let second = inventory.take(1_000, &mut rng);
+        assert!(first.len() <= 1_000 && !first.is_sorted());
         let mut all: Vec<u32> = first.into_iter().chain(second).collect();
         all.sort_unstable();
         assert!(all.into_iter().eq(100..1_500));
-        assert_eq!(inventory.take(&mut rng), []);
+        assert_eq!(inventory.take(1_000, &mut rng), []);
     }
 }

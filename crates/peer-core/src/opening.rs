@@ -1,6 +1,7 @@
 //! Drives the protocol's own opening and bounds what a stranger may do in it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use peerage_wire::{Direction, Now, Opening as _, Protocol, Rng, Step, Violation};
 
@@ -16,6 +17,10 @@ pub(crate) struct Opening<P: Protocol> {
     /// `None` only while a message is being handled.
     state: Option<P::Opening>,
     messages: u32,
+    /// When the whole must be done.
+    ends: Duration,
+    /// The step whose time runs, if any has its own.
+    step: Option<Option<u8>>,
     /// What they said, for last words to those who fail after it.
     heard: Option<P::Remote>,
 }
@@ -33,9 +38,23 @@ impl<P: Protocol> Opening<P> {
         ours: &Arc<P::Identity>,
         rng: &mut Rng,
         now: Now,
+        timeout: Duration,
     ) -> (Self, Vec<P::Message>) {
         let (state, send) = P::Opening::start(direction, ours, rng, now);
-        (Self { state: Some(state), messages: 0, heard: None }, send)
+        let ends = now.mono.saturating_add(timeout);
+        (Self { state: Some(state), messages: 0, ends, step: None, heard: None }, send)
+    }
+
+    /// The next deadline, if another one than before: of the step that has been reached, or of the
+    /// whole where that is sooner.
+    pub(crate) fn new_deadline(&mut self, now: Duration) -> Option<Duration> {
+        let step = self.state.as_ref()?.step();
+        let number = step.map(|(number, _)| number);
+        if self.step.replace(number) == Some(number) {
+            return None;
+        }
+        let within = step.map_or(Duration::MAX, |(_, within)| within);
+        Some(self.ends.min(now.saturating_add(within)))
     }
 
     /// The version to decode the next message with.

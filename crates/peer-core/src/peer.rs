@@ -9,7 +9,7 @@ use peerage_wire::{
     Rng, Role,
 };
 
-use crate::inventory::{Inventory, MAX_ANNOUNCED};
+use crate::inventory::Inventory;
 use crate::keepalive::Keepalive;
 use crate::opening::Opening;
 use crate::stall::Stall;
@@ -77,9 +77,10 @@ impl<P: Protocol> Peer<P> {
         now: Now,
     ) -> Self {
         let mut rng = Rng::from_seed(seed);
-        let (opening, send) = Opening::start(direction, &identity, &mut rng, now);
+        let timeout = config.opening_timeout;
+        let (mut opening, send) = Opening::start(direction, &identity, &mut rng, now, timeout);
         let mut timers = Timers::default();
-        timers.start(Timer::Opening, now.mono, config.opening_timeout);
+        timers.set(Timer::Opening, opening.new_deadline(now.mono).unwrap_or(now.mono));
         Self {
             direction,
             config,
@@ -212,7 +213,7 @@ impl<P: Protocol> Peer<P> {
                 urgent.push(*item);
             }
         }
-        for chunk in urgent.chunks(MAX_ANNOUNCED) {
+        for chunk in urgent.chunks(P::MAX_URGENT) {
             self.transmit.push_back(P::Message::announce(chunk));
         }
         if self.trickle_interval().is_zero() {

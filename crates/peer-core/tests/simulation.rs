@@ -16,7 +16,7 @@ use std::time::Duration;
 use peerage_peer_core::{DisconnectReason, Local};
 use peerage_testkit::{Order, Quiet, Weather, World, world};
 use peerage_transport::V2;
-use peerage_wire::{Kind as _, Patience};
+use peerage_wire::{FramedKind as _, Kind as _, Patience};
 use peerage_wire_bitcoin::Kind;
 use peers::{Gossip, Honest, request, some_side, tx};
 use talk::{Talk, dice, fair, foul};
@@ -214,7 +214,7 @@ fn requests_that_are_ignored_are_noticed() {
             match talk.reason(id) {
                 None | Some(DisconnectReason::RemoteClosed) => {}
                 Some(DisconnectReason::Stalled(command)) => {
-                    let expect = Kind::from_command(*command).policy().expect.as_ref();
+                    let expect = Kind::from_command(command.command()).policy().expect.as_ref();
                     assert_eq!(expect.unwrap().patience, Patience::Strict);
                 }
                 other => panic!("{other:?}"),

@@ -106,20 +106,22 @@ impl fmt::Debug for Budget {
     }
 }
 
-/// Bytes of a budget held by one owner, given back when it is dropped.
+/// Bytes of a [`Budget`] held by one owner, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Charge {
+pub struct Charge {
     budget: Budget,
     bytes: usize,
 }
 
 impl Charge {
-    pub(crate) const fn new(budget: Budget) -> Self {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn new(budget: Budget) -> Self {
         Self { budget, bytes: 0 }
     }
 
     /// Raises the charge to `bytes` as soon as the budget allows it.
-    pub(crate) fn poll_raise(&mut self, cx: &Context<'_>, bytes: usize) -> Poll<()> {
+    pub fn poll_raise(&mut self, cx: &Context<'_>, bytes: usize) -> Poll<()> {
         let more = bytes.saturating_sub(self.bytes);
         if more > 0 {
             std::task::ready!(self.budget.poll_add(cx, more));
@@ -128,7 +130,8 @@ impl Charge {
         Poll::Ready(())
     }
 
-    pub(crate) fn release(&mut self) {
+    /// Gives all of it back.
+    pub fn release(&mut self) {
         self.budget.sub(std::mem::take(&mut self.bytes));
     }
 }

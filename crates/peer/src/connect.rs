@@ -1,16 +1,14 @@
 //! From a target or a stream to an established connection.
 
-use std::any::Any;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use peerage_peer_core::{Config, DisconnectReason, Fault, PeerId, Retry};
 use peerage_transport::{Admit, Transport, V2};
-use peerage_wire::{Direction, Protocol, Rng};
-use socket2::SockRef;
+use peerage_wire::{Direction, FramedKind, Protocol, Rng};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::driver::{Driver, Parts};
@@ -20,7 +18,8 @@ use crate::shared::Shared;
 use crate::socks::{Socks5, SocksError};
 use crate::stats::Addresses;
 use crate::supervise::Work;
-use crate::{Budget, InvalidTarget, PeerHandle, Target};
+use crate::tcp::TcpLink;
+use crate::{Budget, InvalidTarget, PeerHandle, Target, dial};
 
 /// Everything that a connection is made with.
 #[derive(Clone)]
@@ -115,7 +114,7 @@ impl OpenError {
 ///
 /// # Errors
 /// [`OpenError`].
-pub async fn connect<P: Protocol, H: Handler<P>>(
+pub async fn connect<P: Protocol<Kind: FramedKind>, H: Handler<P>>(
     target: Target,
     proxy: Option<&Socks5>,
     setup: &Setup<P>,
@@ -145,21 +144,16 @@ pub async fn open<P, S, H>(
     handler: H,
 ) -> Result<PeerHandle<P>, OpenError>
 where
-    P: Protocol,
+    P: Protocol<Kind: FramedKind>,
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     H: Handler<P>,
 {
-    let addresses = tcp(&stream).map_or_else(Addresses::default, |tcp| {
-        tune(tcp);
+    let addresses = dial::tcp(&stream).map_or_else(Addresses::default, |tcp| {
+        dial::tune(tcp);
         let remote = tcp.peer_addr().ok().map(Target::Address);
         Addresses { remote, local: tcp.local_addr().ok() }
     });
     open_with(stream, direction, setup, Dial::First, addresses, handler).await
-}
-
-/// The stream, if it is a TCP stream: it then has addresses and options.
-pub fn tcp<S: 'static>(stream: &S) -> Option<&TcpStream> {
-    (stream as &dyn Any).downcast_ref()
 }
 
 /// Which attempt this is.
@@ -169,7 +163,7 @@ enum Dial {
     AfterV2,
 }
 
-async fn attempt<P: Protocol, H: Handler<P>>(
+async fn attempt<P: Protocol<Kind: FramedKind>, H: Handler<P>>(
     target: &Target,
     proxy: Option<&Socks5>,
     setup: &Setup<P>,
@@ -178,43 +172,12 @@ async fn attempt<P: Protocol, H: Handler<P>>(
     deadline: Instant,
 ) -> Result<PeerHandle<P>, OpenError> {
     let opening = async {
-        let stream = reach(target, proxy).await?;
+        let stream = dial::dial(target, proxy).await?;
         let local = stream.local_addr().ok().filter(|_| proxy.is_none());
         let addresses = Addresses { remote: Some(target.clone()), local };
         open_with(stream, Direction::Outbound, setup, dial, addresses, handler).await
     };
     tokio::time::timeout_at(deadline, opening).await.unwrap_or(Err(OpenError::TimedOut))
-}
-
-/// Makes the TCP connection.
-async fn reach(target: &Target, proxy: Option<&Socks5>) -> Result<TcpStream, OpenError> {
-    if let Some(socks) = proxy {
-        let mut stream = dial(&socks.proxy).await.map_err(SocksError::Io)?;
-        socks.handshake(&mut stream, target).await?;
-        return Ok(stream);
-    }
-    let unreachable = |source| OpenError::Unreachable { target: target.clone(), source };
-    dial(target).await.map_err(unreachable)
-}
-
-async fn dial(target: &Target) -> io::Result<TcpStream> {
-    let stream = match target {
-        Target::Address(address) => TcpStream::connect(address).await,
-        Target::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await,
-    };
-    stream.inspect(tune)
-}
-
-/// How much unsent data the kernel may hold before a socket stops being writable, in bytes. What is
-/// in the kernel cannot be overtaken, so less of it means a pong leaves sooner.
-const UNSENT: u32 = 128 << 10;
-
-/// Sets what every connection of ours wants. A socket that cannot has it worse, and still works.
-fn tune(stream: &TcpStream) {
-    let socket = SockRef::from(stream);
-    let _ = socket.set_tcp_nodelay(true);
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = socket.set_tcp_notsent_lowat(UNSENT);
 }
 
 async fn open_with<P, S, H>(
@@ -226,47 +189,109 @@ async fn open_with<P, S, H>(
     handler: H,
 ) -> Result<PeerHandle<P>, OpenError>
 where
-    P: Protocol,
+    P: Protocol<Kind: FramedKind>,
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     H: Handler<P>,
 {
-    static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+    let Setup { magic, v2, .. } = *setup;
     let mut rng = Rng::from_seed(seed()?);
     let transport = match dial {
         Dial::First => {
             let own = Rng::from_seed(rng.array());
-            Transport::new(direction, setup.magic, setup.v2, setup.admit.clone(), own)
+            Transport::new(direction, magic, v2, setup.admit.clone(), own)
         }
-        Dial::AfterV2 => Transport::downgraded(setup.magic),
+        Dial::AfterV2 => Transport::downgraded(magic),
     };
-    let shared = Arc::new(Shared::new(
-        PeerId(NEXT_ID.fetch_add(1, Ordering::Relaxed)),
-        direction,
-        addresses,
-        &setup.config,
-        setup.budget.clone(),
-    ));
-    let driver = Driver::new(Parts {
+    let link = TcpLink::new(stream, transport, magic, setup.budget.clone(), H::KEEPS);
+    let session = Session {
         direction,
         identity: setup.identity.clone(),
         config: setup.config.clone(),
-        seed: rng.array(),
-        link: Link::new(stream, transport, setup.magic, setup.budget.clone(), H::KEEPS),
-        handler,
-        shared: shared.clone(),
-    });
+        budget: setup.budget.clone(),
+        remote: addresses.remote,
+        local: addresses.local,
+    };
+    let preferred = dial == Dial::First && v2 == V2::Preferred;
+    establish(link, session, rng.array(), handler).await.map_err(
+        |Failed { reason, received, sent }| {
+            let may_fall_back = preferred && direction == Direction::Outbound && received == 0;
+            OpenError::ended(reason, sent, may_fall_back)
+        },
+    )
+}
+
+/// What a connection is made with, whatever carries it.
+#[derive(Debug)]
+pub struct Session<P: Protocol> {
+    /// Who dialled.
+    pub direction: Direction,
+    /// What we say of ourselves.
+    pub identity: Arc<P::Identity>,
+    /// Times and bounds.
+    pub config: Arc<Config>,
+    /// The memory that connections share.
+    pub budget: Budget,
+    /// The remote's address, where it has one.
+    pub remote: Option<Target>,
+    /// Our own end's address, where it has one.
+    pub local: Option<SocketAddr>,
+}
+
+/// Opens a connection over a link.
+///
+/// # Errors
+/// [`OpenError::Ended`].
+pub async fn open_over<P, L, H>(
+    link: L,
+    session: Session<P>,
+    handler: H,
+) -> Result<PeerHandle<P>, OpenError>
+where
+    P: Protocol,
+    L: Link<P::Kind>,
+    H: Handler<P>,
+{
+    let failed = |failed: Failed| OpenError::ended(failed.reason, failed.sent, false);
+    establish(link, session, seed()?, handler).await.map_err(failed)
+}
+
+/// How an opening ended that did not lead to a connection.
+struct Failed {
+    reason: DisconnectReason,
+    /// Bytes read and written until then.
+    received: u64,
+    sent: u64,
+}
+
+async fn establish<P, L, H>(
+    link: L,
+    session: Session<P>,
+    seed: [u8; 32],
+    handler: H,
+) -> Result<PeerHandle<P>, Failed>
+where
+    P: Protocol,
+    L: Link<P::Kind>,
+    H: Handler<P>,
+{
+    static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+    let Session { direction, identity, config, budget, remote, local } = session;
+    let shared = Arc::new(Shared::new(
+        PeerId(NEXT_ID.fetch_add(1, Ordering::Relaxed)),
+        direction,
+        Addresses { remote, local },
+        &config,
+        budget,
+    ));
+    let parts = Parts { direction, identity, config, seed, link, handler, shared: shared.clone() };
     // Dropped with this future, it ends the connection.
-    let mut work = Work::new(driver, shared.clone());
+    let mut work = Work::new(Driver::new(parts), shared.clone());
     match work.open().await {
         Ok(()) => {
             tokio::spawn(work.run());
             Ok(PeerHandle::owning(shared))
         }
-        Err((reason, (received, sent))) => {
-            let preferred = dial == Dial::First && setup.v2 == V2::Preferred;
-            let may_fall_back = preferred && direction == Direction::Outbound && received == 0;
-            Err(OpenError::ended(reason, sent, may_fall_back))
-        }
+        Err((reason, (received, sent))) => Err(Failed { reason, received, sent }),
     }
 }
 

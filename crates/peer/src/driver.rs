@@ -14,7 +14,6 @@ use std::time::Duration;
 use peerage_peer_core::{Batch, Config, DisconnectReason, Event, Paused, Peer};
 use peerage_transport::Negotiated;
 use peerage_wire::{Direction, Now, Protocol};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 
 use crate::PeerHandle;
@@ -30,9 +29,9 @@ mod transmit;
 /// minutes.
 const HANDLER_TIME: Duration = Duration::from_millis(100);
 
-pub(crate) struct Driver<P: Protocol, S, H> {
+pub(crate) struct Driver<P: Protocol, L, H> {
     core: Peer<P>,
-    link: Link<S, P::Kind>,
+    link: L,
     handler: H,
     peer: PeerHandle<P>,
     shared: Arc<Shared<P>>,
@@ -58,12 +57,12 @@ pub(crate) struct Driver<P: Protocol, S, H> {
 }
 
 /// What a connection's task is made of.
-pub(crate) struct Parts<P: Protocol, S, H> {
+pub(crate) struct Parts<P: Protocol, L, H> {
     pub(crate) direction: Direction,
     pub(crate) identity: Arc<P::Identity>,
     pub(crate) config: Arc<Config>,
     pub(crate) seed: [u8; 32],
-    pub(crate) link: Link<S, P::Kind>,
+    pub(crate) link: L,
     pub(crate) handler: H,
     pub(crate) shared: Arc<Shared<P>>,
 }
@@ -76,13 +75,13 @@ enum Input {
     Ready,
 }
 
-impl<P, S, H> Driver<P, S, H>
+impl<P, L, H> Driver<P, L, H>
 where
     P: Protocol,
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    L: Link<P::Kind>,
     H: Handler<P>,
 {
-    pub(crate) fn new(parts: Parts<P, S, H>) -> Self {
+    pub(crate) fn new(parts: Parts<P, L, H>) -> Self {
         let Parts { direction, identity, config, seed, link, handler, shared, .. } = parts;
         let now = shared.clock.now();
         shared.measured().connected_at = now.unix;
@@ -115,7 +114,7 @@ where
     /// # Errors
     /// Why the connection ended before that.
     pub(crate) async fn open(&mut self) -> Result<(), DisconnectReason> {
-        self.link.push_handshake();
+        self.link.start();
         loop {
             self.turn().await;
             if self.shared.agreed().is_some() {
@@ -265,8 +264,8 @@ where
 
     /// The opening is done: its limits fall.
     fn agree(&mut self, remote: Arc<P::Remote>) {
-        self.link.transport.set_max_payload(P::MAX_PAYLOAD);
-        let transport = self.link.transport.negotiated();
+        self.link.agreed(P::MAX_PAYLOAD);
+        let transport = self.link.negotiated();
         let checksums = matches!(transport, Some(Negotiated::V1 { .. }));
         let now = self.shared.clock.now();
         self.measure(now);
@@ -277,7 +276,6 @@ where
         // Last, because whoever sees it may ask for all of it.
         self.shared.agree(Agreed { remote, checksums });
         self.core.settle();
-        self.link.settle();
     }
 
     fn measure(&mut self, now: Now) {
@@ -316,7 +314,7 @@ where
     async fn finish(&mut self, reason: DisconnectReason) -> DisconnectReason {
         let now = self.shared.clock.now();
         self.shared.shut(&reason);
-        if self.link.transport.is_open() {
+        if self.link.is_open() {
             self.say_farewell(now).await;
         }
         self.deliver();

@@ -1,7 +1,7 @@
 //! Why a message was not queued.
 
 use peerage_peer_core::DisconnectReason;
-use peerage_wire::Command;
+use peerage_wire::Name;
 
 /// Why a message was not queued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum SendError {
     #[error("{command} needs protocol version {since}, {agreed} is agreed")]
     TooNew {
         /// The message.
-        command: Command,
+        command: Name,
         /// The first version that has it.
         since: u32,
         /// What was agreed.
@@ -51,7 +51,7 @@ pub enum TrySendError {
     #[error("{command} needs protocol version {since}, {agreed} is agreed")]
     TooNew {
         /// The message.
-        command: Command,
+        command: Name,
         /// The first version that has it.
         since: u32,
         /// What was agreed.

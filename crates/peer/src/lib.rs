@@ -19,6 +19,7 @@ mod budget;
 mod buffers;
 mod clock;
 mod connect;
+mod dial;
 mod driver;
 mod error;
 mod events;
@@ -35,19 +36,23 @@ mod stats;
 mod supervise;
 mod sync;
 mod target;
+mod tcp;
 
-pub use budget::Budget;
-pub use connect::{OpenError, Setup, connect, open, tcp};
+pub use budget::{Budget, Charge};
+pub use connect::{OpenError, Session, Setup, connect, open, open_over};
+pub use dial::{dial, tcp};
 pub use error::{SendError, TrySendError};
 pub use events::Events;
 pub use handle::PeerHandle;
 pub use handler::Handler;
+pub use link::{Link, Unsealed};
 pub use peerage_peer_core::{
     BestHeight, Config, Count, DisconnectReason, Event, Fault, Local, Misbehaviour, PeerId,
     PingStats, PongOrder, Retry, Traffic,
 };
 pub use peerage_transport::{Admit, Negotiated, Permit, V2};
 pub use receipt::Receipt;
+pub use shared::ReceiptSender;
 pub use socks::{Socks5, SocksAuth, SocksError};
 pub use stats::Stats;
 pub use target::{InvalidTarget, Target};

@@ -91,7 +91,7 @@ pub(crate) struct Agreed<P: Protocol> {
 
 /// Resolves a receipt; dropped without, the receipt resolves with the reason of the end.
 #[derive(Debug)]
-pub(crate) struct ReceiptSender(oneshot::Sender<()>);
+pub struct ReceiptSender(oneshot::Sender<()>);
 
 impl ReceiptSender {
     pub(crate) fn pair() -> (Self, oneshot::Receiver<()>) {
@@ -99,7 +99,8 @@ impl ReceiptSender {
         (Self(sender), receiver)
     }
 
-    pub(crate) fn written(self) {
+    /// The message's last byte was taken by the connection.
+    pub fn written(self) {
         // Whoever dropped the receipt does not want to know.
         let _ = self.0.send(());
     }

@@ -8,10 +8,10 @@ use std::task::Poll;
 
 use peerage_peer_core::{DisconnectReason, Local};
 use peerage_wire::Protocol;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::driver::Driver;
 use crate::handler::Handler;
+use crate::link::Link;
 use crate::shared::Shared;
 
 /// A connection at work: first inside its caller's future, until both sides agree, then as a task
@@ -19,24 +19,24 @@ use crate::shared::Shared;
 ///
 /// However it ends, everybody who waits is told why: by its own reason, by a panic of its handler,
 /// by whoever drops the opening, or by the end of the runtime.
-pub(crate) struct Work<P: Protocol, S, H>
+pub(crate) struct Work<P: Protocol, L, H>
 where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    L: Link<P::Kind>,
     H: Handler<P>,
 {
     // Before `ending`, so that a dropped connection drops socket and handler before it tells of it.
-    driver: Box<Driver<P, S, H>>,
+    driver: Box<Driver<P, L, H>>,
     ending: Ending<P>,
     opening: bool,
 }
 
-impl<P, S, H> Work<P, S, H>
+impl<P, L, H> Work<P, L, H>
 where
     P: Protocol,
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    L: Link<P::Kind>,
     H: Handler<P>,
 {
-    pub(crate) fn new(driver: Driver<P, S, H>, shared: Arc<Shared<P>>) -> Self {
+    pub(crate) fn new(driver: Driver<P, L, H>, shared: Arc<Shared<P>>) -> Self {
         let reason = Local::HandleDropped.into();
         Self { driver: Box::new(driver), ending: Ending { shared, reason }, opening: true }
     }
@@ -62,10 +62,10 @@ where
     }
 }
 
-impl<P, S, H> Drop for Work<P, S, H>
+impl<P, L, H> Drop for Work<P, L, H>
 where
     P: Protocol,
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    L: Link<P::Kind>,
     H: Handler<P>,
 {
     fn drop(&mut self) {

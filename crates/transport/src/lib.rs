@@ -2,7 +2,7 @@
 //!
 //! A [`Transport`] stands between a connection's bytes and its messages: plain text framing (v1) or
 //! the encrypted transport of BIP324 (v2), which it tells apart when it is dialled. It reads no
-//! clock and no socket, and knows of messages only what [`Kind`](peerage_wire::Kind) tells.
+//! clock and no socket, and knows of messages only what [`FramedKind`](peerage_wire::FramedKind) tells.
 //!
 //! # Contract
 //!
@@ -19,16 +19,19 @@
 //! use bytes::BytesMut;
 //! use peerage_transport::{Transport, V2};
 //! use peerage_wire::{Direction, Rng};
-//! # use peerage_wire::{Command, Kind, Policy};
+//! # use peerage_wire::{Command, FramedKind, Kind, Name, Policy};
 //! # #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 //! # struct Ping;
 //! # impl std::fmt::Display for Ping {
 //! #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("ping") }
 //! # }
-//! # impl Kind for Ping {
+//! # impl FramedKind for Ping {
 //! #     fn from_command(_: Command) -> Self { Self }
 //! #     fn from_short_id(id: u8) -> Option<Self> { (id == 18).then_some(Self) }
 //! #     fn command(self) -> Command { Command::new("ping") }
+//! # }
+//! # impl Kind for Ping {
+//! #     fn name(self) -> Name { self.command().into() }
 //! #     fn policy(self) -> &'static Policy<Self> {
 //! #         static PING: Policy<Ping> = Policy { name: "ping", short_id: Some(18), cap: 8,
 //! #             expect: None, versioned: false, unknown: false };

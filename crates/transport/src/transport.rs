@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use peerage_wire::{Direction, HEADER_LEN, Kind, MAX_OPENING_PAYLOAD, Rng, checksum};
+use peerage_wire::{Direction, FramedKind, HEADER_LEN, MAX_OPENING_PAYLOAD, Rng, checksum};
 
 use crate::detect::{Detector, Verdict};
 use crate::v1::Framing;
@@ -58,15 +58,21 @@ pub enum Negotiated {
         /// The same on both ends, if nobody sits between them: users may compare it.
         session_id: [u8; 32],
     },
+    /// gRPC over HTTP/2, whose bytes are none of this crate's.
+    Grpc {
+        /// Whether the remote takes compressed messages.
+        gzip: bool,
+    },
 }
 
 impl fmt::Display for Negotiated {
-    /// `v1`, `v1 after v2` or `v2`.
+    /// `v1`, `v1 after v2`, `v2` or `gRPC`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::V1 { after_v2: false } => "v1",
             Self::V1 { after_v2: true } => "v1 after v2",
             Self::V2 { .. } => "v2",
+            Self::Grpc { .. } => "gRPC",
         })
     }
 }
@@ -97,7 +103,7 @@ enum State<K> {
     V2(Box<Session>),
 }
 
-impl<K: Kind> Transport<K> {
+impl<K: FramedKind> Transport<K> {
     /// The transport of a connection in a network with this magic.
     ///
     /// Unless v2 is [`Off`](V2::Off), whoever dials speaks v2 at once (which computes a key, about

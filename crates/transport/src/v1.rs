@@ -6,7 +6,7 @@
 
 use bytes::{Buf as _, BytesMut};
 use peerage_wire::{
-    FrameHeader, HEADER_LEN, Kind, Malformed, PayloadHasher, checksum_of, payload_hash,
+    FrameHeader, FramedKind, HEADER_LEN, Malformed, PayloadHasher, checksum_of, payload_hash,
 };
 
 use crate::Frame;
@@ -29,7 +29,7 @@ struct Arriving<K> {
 /// Payloads above this, in bytes, are hashed while they arrive; shorter ones when they are whole.
 const HASH_AHEAD_ABOVE: usize = 32 << 10;
 
-impl<K: Kind> Framing<K> {
+impl<K: FramedKind> Framing<K> {
     pub(crate) fn new(magic: [u8; 4]) -> Self {
         Self { magic, arriving: None }
     }
@@ -64,7 +64,7 @@ impl<K: Kind> Framing<K> {
             },
         );
         if checksum_of(&hash) != checksum {
-            return Err(Malformed::BadChecksum { command: kind.command() });
+            return Err(Malformed::BadChecksum { command: kind.name() });
         }
         let wire_len = HEADER_LEN + payload.len();
         Ok(Some(Frame { kind, payload, wire_len, payload_hash: Some(hash) }))
@@ -97,7 +97,11 @@ impl<K: Kind> Framing<K> {
         let max = kind.policy().cap.min(max_payload);
         match usize::try_from(len) {
             Ok(len) if len <= max => Ok(Arriving { kind, len, checksum, hasher: None }),
-            _ => Err(Malformed::TooLarge { command, len: len.into(), max: max as u64 }),
+            _ => Err(Malformed::TooLarge {
+                command: command.into(),
+                len: len.into(),
+                max: max as u64,
+            }),
         }
     }
 }

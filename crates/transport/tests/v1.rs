@@ -94,7 +94,7 @@ fn a_command_that_is_not_text_is_refused_before_its_length() {
 #[test]
 fn lengths_are_refused_before_the_payload_comes() {
     let too_large = |name, len, max| {
-        let command = Command::new(name);
+        let command = Command::new(name).into();
         Err(TransportError::from(Malformed::TooLarge { command, len, max }))
     };
     // The kind's own cap.
@@ -122,7 +122,7 @@ fn any_flipped_bit_of_payload_or_checksum_is_noticed() {
     for at in 20..32 {
         let mut bytes = header(MAGIC, *b"ping\0\0\0\0\0\0\0\0", &[3; 8]);
         bytes[at] ^= 0x10;
-        let command = Command::new("ping");
+        let command = Command::new("ping").into();
         assert_eq!(receive(&mut plain(), &bytes), Err(Malformed::BadChecksum { command }.into()));
     }
 }

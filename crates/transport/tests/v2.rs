@@ -242,7 +242,7 @@ fn garbage_is_authenticated_by_the_first_packet() {
 fn lengths_are_refused_before_the_packet_comes() {
     let too_large = |name: &str, len, max| {
         let command = if name.is_empty() { Command::default() } else { Command::new(name) };
-        Err(TransportError::from(Malformed::TooLarge { command, len, max }))
+        Err(TransportError::from(Malformed::TooLarge { command: command.into(), len, max }))
     };
     // Strangers: 1,024 bytes and the longest type.
     let (mut peer, mut remote) = established(12);

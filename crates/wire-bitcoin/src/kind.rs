@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use peerage_wire::{Command, Expect, MAX_PAYLOAD, Patience, Policy};
+use peerage_wire::{Command, Expect, FramedKind, MAX_PAYLOAD, Name, Patience, Policy};
 
 /// One row: the engine's policy, and what only this crate needs.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ macro_rules! table {
         /// Which message.
         ///
         /// ```
-        /// use peerage_wire::Kind as _;
+        /// use peerage_wire::{FramedKind as _, Kind as _};
         /// use peerage_wire_bitcoin::Kind;
         ///
         /// assert_eq!(Kind::from_short_id(14), Some(Kind::Inv));
@@ -121,7 +121,7 @@ impl Kind {
     }
 }
 
-impl peerage_wire::Kind for Kind {
+impl FramedKind for Kind {
     fn from_command(command: Command) -> Self {
         match ROWS.binary_search_by_key(&command, |row| row.command) {
             Ok(place) => Self::ALL[place],
@@ -139,6 +139,12 @@ impl peerage_wire::Kind for Kind {
             known => known.row().map(|row| row.command).unwrap_or_default(),
         }
     }
+}
+
+impl peerage_wire::Kind for Kind {
+    fn name(self) -> Name {
+        self.command().into()
+    }
 
     fn policy(self) -> &'static Policy<Self> {
         self.row().map_or(&UNKNOWN, |row| &row.policy)
@@ -151,13 +157,19 @@ impl peerage_wire::Kind for Kind {
 
 impl From<Kind> for Command {
     fn from(kind: Kind) -> Self {
-        peerage_wire::Kind::command(kind)
+        FramedKind::command(kind)
+    }
+}
+
+impl From<Kind> for Name {
+    fn from(kind: Kind) -> Self {
+        peerage_wire::Kind::name(kind)
     }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        peerage_wire::Kind::command(*self).fmt(f)
+        FramedKind::command(*self).fmt(f)
     }
 }
 
@@ -219,7 +231,7 @@ const fn expect(
 mod tests {
     use std::collections::HashSet;
 
-    use peerage_wire::Kind as _;
+    use peerage_wire::{FramedKind as _, Kind as _};
 
     use super::*;
 

@@ -60,9 +60,9 @@ fn command_of(error: &Malformed) -> Command {
         Malformed::TooNew { command, .. }
         | Malformed::TooLarge { command, .. }
         | Malformed::BadChecksum { command }
-            if !command.as_str().is_empty() =>
+            if *command != Command::default().into() =>
         {
-            *command
+            command.command()
         }
         _ => MALFORMED,
     }
@@ -70,10 +70,10 @@ fn command_of(error: &Malformed) -> Command {
 
 fn judgement(violation: &Violation) -> (Command, RejectCode) {
     match violation {
-        Violation::Duplicate { command } => (*command, RejectCode::DUPLICATE),
+        Violation::Duplicate { command } => (command.command(), RejectCode::DUPLICATE),
         Violation::Unexpected { command, .. }
         | Violation::Late { command }
-        | Violation::Forbidden { command } => (*command, RejectCode::MALFORMED),
+        | Violation::Forbidden { command } => (command.command(), RejectCode::MALFORMED),
         Violation::Obsolete { .. } => (Kind::Version.into(), RejectCode::OBSOLETE),
         _ => (MALFORMED, RejectCode::MALFORMED),
     }

@@ -249,7 +249,7 @@ fn messages_newer_than_what_is_agreed_are_refused() {
         (Kind::Feature, 70_017),
     ] {
         let agreed = since - 1;
-        let error = Malformed::TooNew { command: kind.command(), since, agreed };
+        let error = Malformed::TooNew { command: kind.name(), since, agreed };
         assert_eq!(decoded(kind, "", agreed), Err(error), "{kind}");
         assert!(!matches!(decoded(kind, "", since), Err(Malformed::TooNew { .. })), "{kind}");
     }

@@ -15,7 +15,7 @@ use bitcoin::p2p::message_compact_blocks::SendCmpct as TheirSendCmpct;
 use bitcoin::p2p::{Address, Magic, ServiceFlags};
 use bytes::Bytes;
 use peerage_wire::{
-    FrameHeader, HEADER_LEN, Kind as _, Malformed, Message as _, Protocol as _, checksum,
+    FrameHeader, FramedKind as _, HEADER_LEN, Malformed, Message as _, Protocol as _, checksum,
 };
 use peerage_wire_bitcoin::message::{FeeFilter, Ping, Pong, Version};
 use peerage_wire_bitcoin::types::{NetworkAddress, PeerAddress, TimedAddress};

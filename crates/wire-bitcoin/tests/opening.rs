@@ -234,7 +234,7 @@ fn known_messages_and_a_second_version_before_verack_are_violations() {
     }
     let (opening, ..) = more(inbound(identity()).on_message(&introduction(70_016), NOW));
     let error = violation(opening.on_message(&introduction(70_016), NOW));
-    assert_eq!(error, Violation::Duplicate { command: Command::new("version") });
+    assert_eq!(error, Violation::Duplicate { command: Command::new("version").into() });
 }
 
 #[test]
@@ -293,11 +293,11 @@ fn a_farewell_is_said_from_70002_to_70015() {
     let version = Command::new("version");
     assert_eq!(said(offence), Reject::new(version, RejectCode::NONSTANDARD, "no room"));
 
-    let duplicate = Violation::Duplicate { command: version };
+    let duplicate = Violation::Duplicate { command: version.into() };
     let reject = said(Offence::Violation(&duplicate));
     assert_eq!((reject.command(), reject.code()), (version, RejectCode::DUPLICATE));
 
-    let checksum = Malformed::BadChecksum { command: Command::new("tx") };
+    let checksum = Malformed::BadChecksum { command: Command::new("tx").into() };
     let reject = said(Offence::Malformed(&checksum));
     assert_eq!((reject.command(), reject.code()), (Command::new("tx"), RejectCode::MALFORMED));
     assert_eq!(reject.hash(), Some([0; 32]));

@@ -66,7 +66,7 @@ fn the_opening_cannot_be_repeated() {
         let command = message.kind().into();
         assert_eq!(role(&message), Role::Forbidden(Violation::Late { command }));
     }
-    let command = Kind::Verack.command();
+    let command = Kind::Verack.into();
     assert_eq!(role(&Message::Verack), Role::Forbidden(Violation::Duplicate { command }));
 }
 

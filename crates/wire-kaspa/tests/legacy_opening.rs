@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peerage_wire::{
-    Command, Direction, Kind as _, Malformed, Message as _, Now, Offence, Opening as _, Patience,
-    Protocol as _, Refusal, Remote as _, Rng, Role, Step, Violation,
+    Command, Direction, FramedKind as _, Kind as _, Malformed, Message as _, Now, Offence,
+    Opening as _, Patience, Protocol as _, Refusal, Remote as _, Rng, Role, Step, Violation,
 };
 use peerage_wire_kaspa::legacy::message::{
     FilterAdd, GetBlockInvs, Inventory, Ping, Pong, Reject, RejectCode, Transaction, Tx, Version,
@@ -130,7 +130,7 @@ fn only_a_version_may_come_first() {
         // Strangers are told that much, and nothing more.
         let words = KaspaLegacy::farewell(None, &Offence::Violation(&unexpected));
         let Some(Message::Reject(reject)) = words else { panic!("{words:?}") };
-        assert_eq!((reject.command(), reject.code()), (command, RejectCode::MALFORMED));
+        assert_eq!((reject.command().into(), reject.code()), (command, RejectCode::MALFORMED));
     }
     let malformed = Offence::Malformed(&Malformed::Truncated);
     assert_eq!(KaspaLegacy::farewell(None, &malformed), None);
@@ -235,16 +235,19 @@ fn offenders_are_told_what_they_did() {
     let malformed = "malformed".to_owned();
     let (version, ping) = (Kind::Version.command(), Kind::Ping.command());
     for (violation, expected) in [
-        (Violation::Duplicate { command: version }, ("version".into(), RejectCode::DUPLICATE)),
-        (Violation::Forbidden { command: ping }, ("ping".into(), RejectCode::INVALID)),
         (
-            Violation::Unexpected { command: ping, expected: "" },
+            Violation::Duplicate { command: version.into() },
+            ("version".into(), RejectCode::DUPLICATE),
+        ),
+        (Violation::Forbidden { command: ping.into() }, ("ping".into(), RejectCode::INVALID)),
+        (
+            Violation::Unexpected { command: ping.into(), expected: "" },
             (malformed.clone(), RejectCode::MALFORMED),
         ),
     ] {
         assert_eq!(told(&Offence::Violation(&violation)), expected);
     }
-    let error = Malformed::BadChecksum { command: ping };
+    let error = Malformed::BadChecksum { command: ping.into() };
     assert_eq!(told(&Offence::Malformed(&error)), (malformed, RejectCode::MALFORMED));
     let refusal = Refusal::new("no");
     let refused = told(&Offence::Refused(&refusal));

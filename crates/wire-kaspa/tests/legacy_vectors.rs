@@ -7,7 +7,8 @@ use bytes::BytesMut;
 use data::{bytes, encoded, frame_of, hex, list, message_of, networks, payload_of, text, vectors};
 use peerage_transport::{Transport, TransportError, V2};
 use peerage_wire::{
-    Command, Direction, Kind as _, Malformed, Message as _, Protocol as _, Reader, Rng, compact,
+    Command, Direction, FramedKind as _, Kind as _, Malformed, Message as _, Protocol as _, Reader,
+    Rng, compact,
 };
 use peerage_wire_kaspa::legacy::types::Hash;
 use peerage_wire_kaspa::legacy::{KaspaLegacy, Kind, Message, Network};

@@ -3,7 +3,7 @@
 //! On a connection both are the remote's fault. Faults of ours and of the network are named where
 //! connections end, in `peer-core`.
 
-use crate::Command;
+use crate::Name;
 
 /// Bytes that are no message: the remote's fault, whatever it meant. Constructors that are given what
 /// no message can hold return it as well; then it is the caller's.
@@ -42,7 +42,7 @@ pub enum Malformed {
     #[error("{command} needs protocol version {since}, {agreed} is agreed")]
     TooNew {
         /// The message.
-        command: Command,
+        command: Name,
         /// The first version that has it.
         since: u32,
         /// What the two peers agreed on.
@@ -52,7 +52,7 @@ pub enum Malformed {
     #[error("{command} of {len} bytes, the limit is {max}")]
     TooLarge {
         /// The message; empty if it cannot be known yet (v2 hides it in the packet).
-        command: Command,
+        command: Name,
         /// The length claimed, in bytes.
         len: u64,
         /// The limit, in bytes.
@@ -73,7 +73,7 @@ pub enum Malformed {
     #[error("checksum of {command} does not match")]
     BadChecksum {
         /// The message.
-        command: Command,
+        command: Name,
     },
     /// A v2 packet that does not authenticate: corrupted or forged.
     #[error("a v2 packet does not authenticate")]
@@ -94,7 +94,7 @@ pub enum Violation {
     #[error("{command} came where {expected} was due")]
     Unexpected {
         /// What came.
-        command: Command,
+        command: Name,
         /// What had to come.
         expected: &'static str,
     },
@@ -102,19 +102,19 @@ pub enum Violation {
     #[error("a second {command}")]
     Duplicate {
         /// The message.
-        command: Command,
+        command: Name,
     },
     /// A feature was negotiated after the opening.
     #[error("{command} after the opening")]
     Late {
         /// The message.
-        command: Command,
+        command: Name,
     },
     /// A message that we did not offer to serve, from a peer that must know it (BIP111).
     #[error("{command}, a service that we do not offer")]
     Forbidden {
         /// The message.
-        command: Command,
+        command: Name,
     },
     /// The remote speaks only versions below our minimum.
     #[error("protocol version {version}, our minimum is {minimum}")]

@@ -19,6 +19,7 @@ pub mod compact;
 mod decode;
 mod error;
 mod frame;
+mod name;
 mod nonces;
 mod prepared;
 mod protocol;
@@ -32,11 +33,12 @@ pub use frame::{
     Command, EMPTY_CHECKSUM, FrameHeader, HEADER_LEN, PayloadHasher, checksum, checksum_of,
     payload_hash,
 };
+pub use name::Name;
 pub use nonces::{NonceGuard, Nonces};
 pub use prepared::{COPY_UP_TO, Payload, Prepared};
 pub use protocol::{
-    Direction, Expect, Kind, Message, Now, Offence, Opening, Patience, Policy, Protocol, Remote,
-    Role, Step,
+    Direction, Expect, FramedKind, Kind, Message, Now, Offence, Opening, Patience, Policy,
+    Protocol, Remote, Role, Step,
 };
 pub use rng::Rng;
 pub use text::Text;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Command, Malformed, Refusal, Rng, Violation};
+use crate::{Command, Malformed, Name, Refusal, Rng, Violation};
 
 /// A protocol that the engine can speak.
 pub trait Protocol: Sized + Debug + Send + Sync + 'static {
@@ -35,6 +35,13 @@ pub trait Protocol: Sized + Debug + Send + Sync + 'static {
     /// cap may be lower.
     const MAX_PAYLOAD: usize = crate::MAX_PAYLOAD;
 
+    /// How many items that may wait one announcement holds at most. 1,000: what btcd and Core send
+    /// in one trickle.
+    const MAX_ANNOUNCED: usize = 1_000;
+
+    /// How many urgent items one announcement holds at most.
+    const MAX_URGENT: usize = 1_000;
+
     /// Whether an announcement of this item must not wait for the trickle (a block).
     fn is_urgent(item: &Self::Item) -> bool;
 
@@ -55,18 +62,24 @@ pub enum Offence<'a> {
 
 /// Which message, with its row in the table of policies.
 pub trait Kind: Copy + Eq + Hash + Debug + Display + Send + Sync + 'static {
-    /// The kind of this command; unknown commands have a kind as well.
-    fn from_command(command: Command) -> Self;
-    /// The kind of this one-byte id of the v2 transport, if it stands for one.
-    fn from_short_id(id: u8) -> Option<Self>;
-    /// Its name on the wire.
-    fn command(self) -> Command;
+    /// What it is called.
+    fn name(self) -> Name;
     /// Its row.
     fn policy(self) -> &'static Policy<Self>;
     /// The first protocol version that has it; it is not sent to older peers.
     fn since(self) -> u32 {
         0
     }
+}
+
+/// A kind of message that travels in frames of its own, whose headers carry its command.
+pub trait FramedKind: Kind {
+    /// The kind of this command; unknown commands have a kind as well.
+    fn from_command(command: Command) -> Self;
+    /// The kind of this one-byte id of the v2 transport, if it stands for one.
+    fn from_short_id(id: u8) -> Option<Self>;
+    /// Its name on the wire.
+    fn command(self) -> Command;
 }
 
 /// One row of a protocol's table: what the engine must know of a kind of message.
@@ -203,6 +216,12 @@ pub trait Opening<P: Protocol>: Sized + Debug + Send + 'static {
 
     /// The version to decode the next message with.
     fn version(&self) -> u32;
+
+    /// Which step the opening has come to, and how long the remote may take for it; `None` where
+    /// only the whole is limited.
+    fn step(&self) -> Option<(u8, Duration)> {
+        None
+    }
 }
 
 /// What an opening does next.

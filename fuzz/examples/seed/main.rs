@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use messages::{introduction, messages};
 use peerage_fuzz::input::MEGABYTES;
-use peerage_wire::{Kind as _, Message as _, Protocol as _};
+use peerage_wire::{FramedKind as _, Message as _, Protocol as _};
 use peerage_wire_bitcoin::types::NetworkAddress;
 use peerage_wire_bitcoin::{Bitcoin, Kind, Message};
 

@@ -9,7 +9,7 @@ use bitcoin::p2p::message::{NetworkMessage, RawNetworkMessage};
 use bitcoin::p2p::message_bloom::BloomFlags;
 use bitcoin::p2p::message_compact_blocks as compact;
 use bytes::Bytes;
-use peerage_wire::{FrameHeader, Kind as _, Message as _, Protocol as _, checksum};
+use peerage_wire::{FrameHeader, FramedKind as _, Message as _, Protocol as _, checksum};
 use peerage_wire_bitcoin::types::{PeerAddress, TimedAddress};
 use peerage_wire_bitcoin::{Bitcoin, Kind, Message, Network};
 

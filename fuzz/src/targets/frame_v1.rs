@@ -2,7 +2,8 @@
 
 use peerage_transport::{Transport, TransportError, V2};
 use peerage_wire::{
-    Direction, FrameHeader, HEADER_LEN, Kind as _, MAX_OPENING_PAYLOAD, Rng, checksum,
+    Direction, FrameHeader, FramedKind as _, HEADER_LEN, Kind as _, MAX_OPENING_PAYLOAD, Rng,
+    checksum,
 };
 use peerage_wire_bitcoin::{Kind, Network};
 

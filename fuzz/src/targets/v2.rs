@@ -7,7 +7,8 @@
 use bip324::{CipherSession, FillBytes, GarbageResult, Handshake, PacketType, Role, VersionResult};
 use peerage_transport::{Negotiated, Transport, TransportError, V2};
 use peerage_wire::{
-    Command, Direction, Kind as _, MAX_OPENING_PAYLOAD, MAX_PAYLOAD, Malformed, Rng, Violation,
+    Command, Direction, FramedKind as _, Kind as _, MAX_OPENING_PAYLOAD, MAX_PAYLOAD, Malformed,
+    Rng, Violation,
 };
 use peerage_wire_bitcoin::{Kind, Network};
 use secp256k1::{All, Secp256k1};
@@ -282,7 +283,7 @@ fn meaning(contents: &[u8], max: usize) -> Result<(Kind, &[u8]), Malformed> {
 }
 
 fn too_large(command: Command, len: usize, max: usize) -> Malformed {
-    Malformed::TooLarge { command, len: len as u64, max: max as u64 }
+    Malformed::TooLarge { command: command.into(), len: len as u64, max: max as u64 }
 }
 
 /// A key that is always the same.

@@ -49,9 +49,9 @@ fn row(end: &str, stats: &Stats, blocks: &str, transactions: &str) {
 /// The transport, and the beginning of a v2 session's id, which is the same at both ends.
 fn session(negotiated: &Negotiated) -> String {
     match negotiated {
-        Negotiated::V1 { .. } => negotiated.to_string(),
         Negotiated::V2 { session_id: [a, b, c, d, ..] } => {
             format!("{negotiated} {a:02x}{b:02x}{c:02x}{d:02x}")
         }
+        _ => negotiated.to_string(),
     }
 }

@@ -24,6 +24,11 @@ impl<P: Protocol> Peer<P> {
                     self.events.push_back(Event::Opening(message));
                 }
                 self.transmit.extend(send);
+                if let State::Opening(opening) = &mut self.state
+                    && let Some(due) = opening.new_deadline(now.mono)
+                {
+                    self.timers.set(Timer::Opening, due);
+                }
             }
             Progress::Done { send, remote, heard } => {
                 self.heard = heard.map(Box::new);
@@ -128,7 +133,7 @@ impl<P: Protocol> Peer<P> {
                 Patience::Lenient => false,
             };
             if blamed {
-                return self.end(DisconnectReason::Stalled(request.command()), None);
+                return self.end(DisconnectReason::Stalled(request.name()), None);
             }
             self.events.push_back(Event::Unanswered(request));
         }
@@ -186,7 +191,7 @@ impl<P: Protocol> Peer<P> {
         let at_once = self.trickle_interval().is_zero();
         let mut rng = self.seed.rng();
         while self.inventory.pending() > 0 {
-            let batch = self.inventory.take(&mut rng);
+            let batch = self.inventory.take(P::MAX_ANNOUNCED, &mut rng);
             if !batch.is_empty() {
                 self.transmit.push_back(P::Message::announce(&batch));
             }

@@ -1,21 +1,21 @@
 //! What has arrived.
 
 use peerage_peer_core::{DisconnectReason, Envelope, Paused};
-use peerage_transport::{Frame, TransportError};
-use peerage_wire::{Malformed, Message as _, Now, Protocol};
-use tokio::io::{AsyncRead, AsyncWrite};
+use peerage_transport::Frame;
+use peerage_wire::{Message as _, Now, Protocol};
 
 use super::Driver;
 use crate::handler::Handler;
+use crate::link::Link;
 
 /// How many frames are handled before what they led to is sent, however many have arrived: answers
 /// do not wait for the end of a flood.
 const FRAMES_A_ROUND: usize = 4_096;
 
-impl<P, S, H> Driver<P, S, H>
+impl<P, L, H> Driver<P, L, H>
 where
     P: Protocol,
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    L: Link<P::Kind>,
     H: Handler<P>,
 {
     /// Handles the frames that have arrived, until there is none or somebody must catch up first.
@@ -27,8 +27,8 @@ where
                     self.note_arriving(now);
                     return false;
                 }
-                Err(error) => {
-                    self.transport_failed(error);
+                Err(reason) => {
+                    self.link_failed(reason);
                     return false;
                 }
             }
@@ -64,18 +64,9 @@ where
         }
     }
 
-    pub(super) fn transport_failed(&mut self, error: TransportError) {
-        let malformed = match error {
-            TransportError::Malformed(malformed) => malformed,
-            TransportError::WrongNetworkV1 { found } => {
-                Malformed::WrongMagic { found, expected: self.link.magic() }
-            }
-            TransportError::Violation(violation) => return self.core.close(violation.into()),
-            TransportError::NotAdmitted => return self.core.close(DisconnectReason::NotAdmitted),
-            _ => {
-                let why = "the remote speaks v1, and v2 is required";
-                return self.core.close(DisconnectReason::NoCommonTransport(why));
-            }
+    pub(super) fn link_failed(&mut self, reason: DisconnectReason) {
+        let DisconnectReason::Malformed(malformed) = reason else {
+            return self.core.close(reason);
         };
         if H::WIRE {
             self.handler.on_read(&self.peer, None, 0, Some(&malformed));
@@ -107,7 +98,7 @@ where
     }
 
     pub(super) fn note_arriving(&mut self, now: Now) {
-        let arriving = self.link.transport.arriving().map_or(0, |frame| frame.wire_len);
+        let arriving = self.link.arriving();
         if arriving != self.arriving {
             self.arriving = arriving;
             if arriving > 0 {

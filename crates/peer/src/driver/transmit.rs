@@ -6,19 +6,19 @@ use std::time::Duration;
 use peerage_peer_core::{Event, Load, Outgoing, Taken};
 use peerage_transport::Negotiated;
 use peerage_wire::{Message as _, Now, Payload, Protocol, checksum};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Driver;
 use crate::handler::Handler;
+use crate::link::{Link, Unsealed};
 use crate::shared::encode::{put_scratch, take_scratch};
 
 /// How long the last words to a peer that broke a rule may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-impl<P, S, H> Driver<P, S, H>
+impl<P, L, H> Driver<P, L, H>
 where
     P: Protocol,
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    L: Link<P::Kind>,
     H: Handler<P>,
 {
     /// Seals what is to be sent, as long as the link has room: first the core's own messages, then
@@ -31,7 +31,7 @@ where
                 self.sealed += frame.room_when_sealed();
                 let charge = frame.room_when_written();
                 let Outgoing { kind, asks, payload, checksum, receipt, .. } = frame;
-                let len = self.link.push(kind, payload, checksum, charge, receipt);
+                let len = self.link.push(Unsealed { kind, payload, checksum, charge, receipt });
                 self.sent(now, kind, asks, len);
             }
             self.more_to_send = !self.batch.is_empty() || !self.link.has_room();
@@ -51,9 +51,9 @@ where
             let kind = message.kind();
             let mut scratch = take_scratch();
             let payload = Payload::encode::<P>(&message, self.core.version(), &mut scratch);
-            let v2 = matches!(self.link.transport.negotiated(), Some(Negotiated::V2 { .. }));
-            let sum = if v2 { [0; 4] } else { checksum(payload.as_slice()) };
-            let len = self.link.push(kind, payload, sum, 0, None);
+            let v1 = matches!(self.link.negotiated(), Some(Negotiated::V1 { .. }));
+            let sum = if v1 { checksum(payload.as_slice()) } else { [0; 4] };
+            let len = self.link.push(Unsealed::own(kind, payload, sum));
             put_scratch(scratch);
             self.sent(now, kind, message.asks(), len);
         }
@@ -116,7 +116,7 @@ where
         let mut scratch = Vec::new();
         let payload = Payload::encode::<P>(&message, self.core.version(), &mut scratch);
         let sum = checksum(payload.as_slice());
-        let len = self.link.push(message.kind(), payload, sum, 0, None);
+        let len = self.link.push(Unsealed::own(message.kind(), payload, sum));
         self.sent(now, message.kind(), 1, len);
         // Who does not take it does not hear it.
         let flushed = poll_fn(|cx| self.link.poll_flush(cx));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use peerage_wire::{
-    Command, Direction, Kind, Malformed, Message, Now, Offence, Opening, Policy, Protocol, Remote,
+    Direction, Kind, Malformed, Message, Name, Now, Offence, Opening, Policy, Protocol, Remote,
     Rng, Role, Step,
 };
 
@@ -61,16 +61,8 @@ impl fmt::Display for Number {
 }
 
 impl Kind for Number {
-    fn from_command(_command: Command) -> Self {
-        Self
-    }
-
-    fn from_short_id(_id: u8) -> Option<Self> {
-        None
-    }
-
-    fn command(self) -> Command {
-        Command::new(NUMBER.name)
+    fn name(self) -> Name {
+        Name::Field(NUMBER.name)
     }
 
     fn policy(self) -> &'static Policy<Self> {

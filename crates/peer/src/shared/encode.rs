@@ -76,7 +76,7 @@ impl<P: Protocol> Shared<P> {
 fn check_version<K: Kind>(kind: K, agreed: u32) -> Result<(), TrySendError> {
     match kind.since() {
         since if since > agreed => {
-            Err(TrySendError::TooNew { command: kind.command(), since, agreed })
+            Err(TrySendError::TooNew { command: kind.name(), since, agreed })
         }
         _ => Ok(()),
     }

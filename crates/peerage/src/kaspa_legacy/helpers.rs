@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use peerage_peer::Receipt;
-use peerage_wire::Kind as _;
+use peerage_wire::FramedKind as _;
 use peerage_wire_kaspa::legacy::message::{Addr, FeeFilter, SelectedTip};
 use peerage_wire_kaspa::legacy::types::{Hash, InventoryType, TimedAddress};
 use peerage_wire_kaspa::legacy::{KaspaLegacy, Kind, Message};

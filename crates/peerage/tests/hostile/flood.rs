@@ -6,7 +6,7 @@ use bytes::Bytes;
 use peerage::bitcoin::message::{Addr, Inventory, Ping};
 use peerage::bitcoin::types::{InventoryItem, InventoryType, PeerAddress, TimedAddress};
 use peerage::bitcoin::{Command, Direction, DisconnectReason, Kind, Message, V2, Violation};
-use peerage_wire::{FrameHeader, Kind as _, Message as _, checksum};
+use peerage_wire::{FrameHeader, FramedKind as _, Message as _, checksum};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;

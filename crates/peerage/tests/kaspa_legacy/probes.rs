@@ -158,7 +158,7 @@ async fn unknown_command() {
     else {
         panic!("{:?}", peer.close_reason());
     };
-    assert_eq!(command.as_str(), "getheaders");
+    assert_eq!(command.to_string(), "getheaders");
 }
 
 fn filter() -> Message {

@@ -8,7 +8,7 @@ use peerage::kaspa_legacy::types::{Hash, PeerAddress, Services, UserAgent};
 use peerage::kaspa_legacy::{
     Command, Config, Events, Kind, Listener, Message, Network, Peer, accept, accept_with,
 };
-use peerage_wire::{FrameHeader, HEADER_LEN, Kind as _, Message as _, checksum};
+use peerage_wire::{FrameHeader, FramedKind as _, HEADER_LEN, Message as _, checksum};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 /// What a pipe holds, in bytes.

@@ -9,7 +9,7 @@ use peerage::kaspa_legacy::types::{Hash, Services};
 use peerage::kaspa_legacy::{
     Config, DisconnectReason, Events, Kind, Message, Network, Peer, accept, initiate,
 };
-use peerage_wire::{FrameHeader, HEADER_LEN, Kind as _, Message as _};
+use peerage_wire::{FrameHeader, FramedKind as _, HEADER_LEN, Message as _};
 
 use crate::remote::Remote;
 

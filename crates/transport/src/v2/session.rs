@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use peerage_wire::{Command, Kind, MAX_OPENING_PAYLOAD, Malformed, Violation};
+use peerage_wire::{Command, FramedKind, MAX_OPENING_PAYLOAD, Malformed, Violation};
 
 use super::cipher::{HEADER_LEN, LENGTH_LEN, Opener, PACKET_OVERHEAD, Sealer, TAG_LEN};
 use super::key_exchange::{KEY_LEN, Keys, TERMINATOR_LEN};
@@ -66,7 +66,7 @@ impl Session {
     }
 
     /// Takes the next message from the front of `input`, if it is there, and whatever is before it.
-    pub(crate) fn next_frame<K: Kind>(
+    pub(crate) fn next_frame<K: FramedKind>(
         &mut self,
         input: &mut BytesMut,
         max_payload: usize,
@@ -90,13 +90,13 @@ impl Session {
     }
 
     /// The length of a message on the wire.
-    pub(crate) fn wire_len<K: Kind>(kind: K, payload_len: usize) -> usize {
+    pub(crate) fn wire_len<K: FramedKind>(kind: K, payload_len: usize) -> usize {
         let type_len = if kind.policy().short_id.is_some() { 1 } else { LONG_TYPE_LEN };
         PACKET_OVERHEAD + type_len + payload_len
     }
 
     /// Appends a message.
-    pub(crate) fn seal<K: Kind>(&mut self, kind: K, payload: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn seal<K: FramedKind>(&mut self, kind: K, payload: &[u8], out: &mut Vec<u8>) {
         match kind.policy().short_id {
             Some(id) => self.sealer.seal(0, [&[id], payload], &[], out),
             None => {
@@ -197,7 +197,7 @@ impl Session {
 }
 
 /// Reads header, message type and payload of an authentic packet.
-fn read_message<K: Kind>(
+fn read_message<K: FramedKind>(
     mut packet: BytesMut,
     wire_len: usize,
     max_payload: usize,
@@ -229,7 +229,11 @@ fn name_of(id: u8) -> Command {
 
 fn check_len(command: Command, len: usize, max: usize) -> Result<(), Malformed> {
     if len > max {
-        return Err(Malformed::TooLarge { command, len: len as u64, max: max as u64 });
+        return Err(Malformed::TooLarge {
+            command: command.into(),
+            len: len as u64,
+            max: max as u64,
+        });
     }
     Ok(())
 }

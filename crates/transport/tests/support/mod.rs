@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
 use peerage_transport::{Admit, Frame, Permit, Transport, TransportError, V2};
-use peerage_wire::{Command, Direction, Kind, MAX_PAYLOAD, Policy, Rng};
+use peerage_wire::{Command, Direction, FramedKind, Kind, MAX_PAYLOAD, Name, Policy, Rng};
 
 /// Regtest's.
 pub(crate) const MAGIC: [u8; 4] = [0xfa, 0xbf, 0xb5, 0xda];
@@ -27,7 +27,7 @@ pub(crate) enum Word {
     Unknown(Command),
 }
 
-impl Kind for Word {
+impl FramedKind for Word {
     fn from_command(command: Command) -> Self {
         let known = [Self::Version, Self::Verack, Self::Ping, Self::Block];
         let found = known.into_iter().find(|word| word.policy().name == command.as_str());
@@ -43,6 +43,12 @@ impl Kind for Word {
             Self::Unknown(command) => command,
             known => Command::new(known.policy().name),
         }
+    }
+}
+
+impl Kind for Word {
+    fn name(self) -> Name {
+        self.command().into()
     }
 
     fn policy(self) -> &'static Policy<Self> {

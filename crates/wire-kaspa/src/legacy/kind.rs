@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use peerage_wire::{Command, Expect, Patience, Policy, Protocol as _};
+use peerage_wire::{Command, Expect, FramedKind, Name, Patience, Policy, Protocol as _};
 
 use super::KaspaLegacy;
 
@@ -20,7 +20,7 @@ macro_rules! table {
         /// Which message.
         ///
         /// ```
-        /// use peerage_wire::{Command, Kind as _};
+        /// use peerage_wire::{Command, FramedKind as _, Kind as _};
         /// use peerage_wire_kaspa::legacy::Kind;
         ///
         /// assert_eq!(Kind::from_command(Command::new("locator")), Kind::Locator);
@@ -87,7 +87,7 @@ table! {
     Version:       "version",      394,         None;
 }
 
-impl peerage_wire::Kind for Kind {
+impl FramedKind for Kind {
     fn from_command(command: Command) -> Self {
         match ROWS.binary_search_by_key(&command, |row| row.command) {
             Ok(place) => Self::ALL[place],
@@ -106,6 +106,12 @@ impl peerage_wire::Kind for Kind {
             known => known.row().map(|row| row.command).unwrap_or_default(),
         }
     }
+}
+
+impl peerage_wire::Kind for Kind {
+    fn name(self) -> Name {
+        self.command().into()
+    }
 
     fn policy(self) -> &'static Policy<Self> {
         self.row().map_or(&UNKNOWN, |row| &row.policy)
@@ -114,13 +120,19 @@ impl peerage_wire::Kind for Kind {
 
 impl From<Kind> for Command {
     fn from(kind: Kind) -> Self {
-        peerage_wire::Kind::command(kind)
+        FramedKind::command(kind)
+    }
+}
+
+impl From<Kind> for Name {
+    fn from(kind: Kind) -> Self {
+        peerage_wire::Kind::name(kind)
     }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        peerage_wire::Kind::command(*self).fmt(f)
+        FramedKind::command(*self).fmt(f)
     }
 }
 
@@ -156,7 +168,7 @@ const fn expect(answers: &'static [Kind], patience: Patience) -> Option<Expect<K
 
 #[cfg(test)]
 mod tests {
-    use peerage_wire::Kind as _;
+    use peerage_wire::{FramedKind as _, Kind as _};
 
     use super::*;
 

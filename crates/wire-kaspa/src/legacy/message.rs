@@ -192,9 +192,10 @@ impl peerage_wire::Message<KaspaLegacy> for Message {
             Self::Version(_) => {
                 Role::Forbidden(Violation::Duplicate { command: Kind::Version.into() })
             }
-            Self::Unknown { command, .. } => {
-                Role::Forbidden(Violation::Unexpected { command: *command, expected: DEFINED })
-            }
+            Self::Unknown { command, .. } => Role::Forbidden(Violation::Unexpected {
+                command: (*command).into(),
+                expected: DEFINED,
+            }),
             // A verack too many says nothing and harms nobody.
             _ => Role::Other,
         }

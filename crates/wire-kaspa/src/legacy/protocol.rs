@@ -34,7 +34,7 @@ impl Protocol for KaspaLegacy {
         let (command, code, reason) = match (remote, offence) {
             (None, Offence::Violation(Violation::Unexpected { command, .. })) => {
                 let reason = "a version message must precede all others".to_owned();
-                (*command, RejectCode::MALFORMED, reason)
+                (command.command(), RejectCode::MALFORMED, reason)
             }
             (None, _) => return None,
             (Some(_), Offence::Malformed(error)) => {
@@ -57,8 +57,8 @@ const MALFORMED: Command = Command::new("malformed");
 
 fn judgement(violation: &Violation) -> (Command, RejectCode) {
     match violation {
-        Violation::Duplicate { command } => (*command, RejectCode::DUPLICATE),
-        Violation::Forbidden { command } => (*command, RejectCode::INVALID),
+        Violation::Duplicate { command } => (command.command(), RejectCode::DUPLICATE),
+        Violation::Forbidden { command } => (command.command(), RejectCode::INVALID),
         _ => (MALFORMED, RejectCode::MALFORMED),
     }
 }

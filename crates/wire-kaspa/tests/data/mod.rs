@@ -67,7 +67,7 @@ pub(crate) fn payload_of(frame: &[u8], network: &Network) -> (Kind, Bytes) {
     let header = FrameHeader::parse(header, network.magic).unwrap();
     assert_eq!(header.len as usize, payload.len());
     assert_eq!(header.checksum, checksum(payload));
-    (peerage_wire::Kind::from_command(header.command), Bytes::copy_from_slice(payload))
+    (peerage_wire::FramedKind::from_command(header.command), Bytes::copy_from_slice(payload))
 }
 
 /// The frame of this message.
