@@ -9,6 +9,9 @@
 //! looking through it, without allocating. [`peek()`] tells the kind from the first bytes, for
 //! whoever reads from a stream.
 //!
+//! [`Kaspa`] is the protocol, [`Opening`] the exchange of introductions as a state machine, [`Network`]
+//! what tells one network from another.
+//!
 //! ```
 //! use peerage_wire_kaspa::proto::message::RequestRelayBlocks;
 //! use peerage_wire_kaspa::proto::{Message, Network, Payload};
@@ -22,15 +25,21 @@
 //! # Ok::<(), peerage_wire::Malformed>(())
 //! ```
 
+mod engine;
 mod envelope;
 mod fields;
 #[rustfmt::skip] // as its generator writes it
 mod generated;
 mod hash;
+mod identity;
+mod ids;
+mod item;
 mod kind;
 pub mod message;
 mod network;
+mod opening;
 mod peek;
+mod protocol;
 #[rustfmt::skip] // as its generator writes it
 mod shapes;
 mod table;
@@ -38,6 +47,11 @@ pub mod types;
 mod weigh;
 
 pub use envelope::Message;
+pub use identity::{Identity, Remote};
+pub use ids::{Ids, NodeId, OurId};
+pub use item::Item;
 pub use network::Network;
+pub use opening::Opening;
 pub use peek::{Peek, peek};
+pub use protocol::Kaspa;
 pub use table::{Kind, Payload};

@@ -5,7 +5,7 @@
 mod proto;
 
 use bytes::Bytes;
-use peerage_wire::Malformed;
+use peerage_wire::{Kind as _, Malformed};
 use peerage_wire_kaspa::proto::message::{InvTransactions, Ping, Pong, RequestRelayBlocks};
 use peerage_wire_kaspa::proto::{Kind, Message, Payload, Peek, peek};
 use proto::{encoded, encoded_payload, hash, hex};
@@ -61,7 +61,7 @@ fn unknown_payloads_are_kept_and_unknown_fields_are_not() {
     assert_eq!(message, Message { request_id: 5, response_id: 0, payload });
     assert_eq!(message.kind(), Kind::Unknown(68));
     assert_eq!(encoded(&message), hex("a20403010203b00605"));
-    assert_eq!(format!("{message:?}"), "unknown(68)(b\"\\x01\\x02\\x03\") request 5");
+    assert_eq!(format!("{message:?}"), "message 68(b\"\\x01\\x02\\x03\") request 5");
     // Beside a known one it is dropped, and so is a number that nobody knows.
     assert_eq!(decode("a20403010203820100c03e01").unwrap(), ping(0).into());
     assert_eq!(decode("820100a20403010203").unwrap(), ping(0).into());
@@ -105,13 +105,13 @@ fn the_cap_is_the_last_payloads() {
     let inv = encoded_payload(Payload::InvTransactions(InvTransactions { ids }));
     assert!(Message::decode(inv.clone()).is_ok());
     let disguised = [&inv[..], &hex("82010100")].concat();
-    assert!(disguised.len() < Kind::Ping.cap());
+    assert!(disguised.len() < Kind::Ping.policy().cap);
     let hidden = [&hex("820100")[..], &inv, &[0xa2, 4, 0].repeat(1_000)].concat();
     assert!(Message::decode(hidden.into()).is_ok(), "it is an inv");
     let long = [&inv[..], &[0xa2, 4, 0].repeat(1_000), &hex("820100")].concat();
-    let (count, max) = (long.len() as u64, Kind::Ping.cap() as u64);
+    let (len, max) = (long.len() as u64, Kind::Ping.policy().cap as u64);
     let refused = Message::decode(long.into());
-    assert_eq!(refused, Err(Malformed::TooMany { what: "bytes", count, max }));
+    assert_eq!(refused, Err(Malformed::TooLarge { command: Kind::Ping.into(), len, max }));
 }
 
 #[test]

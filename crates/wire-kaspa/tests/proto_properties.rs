@@ -187,7 +187,7 @@ proptest! {
     fn decoding_undoes_encoding(message in any_message()) {
         let bytes = encoded(&message);
         prop_assert_eq!(peek(&bytes), Peek::Kind(message.kind()));
-        prop_assert_eq!(Message::decode(bytes.clone()), Ok(message.clone()));
+        prop_assert_eq!(Message::decode(bytes), Ok(message.clone()));
         prop_assert_eq!(message.detach(), message);
     }
 

@@ -7,7 +7,7 @@ mod proto;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use peerage_wire::Malformed;
+use peerage_wire::{Kind as _, Malformed};
 use peerage_wire_kaspa::proto::message::{
     BlockHeader, BlockLevelParents, BodyTrait as _, Outpoint, ScriptPublicKey, Transaction,
     TransactionInput, TransactionOutput,
@@ -61,7 +61,7 @@ fn every_message_is_read_and_written_as_kaspad_does() {
         let message =
             Message::decode(bytes.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
         let kind = message.kind();
-        assert_eq!(kind.name(), name.split('/').next().unwrap());
+        assert_eq!(kind.policy().name, name.split('/').next().unwrap());
         assert_eq!(encoded(&message), bytes, "{name}");
         assert_eq!(message.detach(), message, "{name}");
         assert_eq!(peek(&bytes[..2]), Peek::Kind(kind), "{name}");
@@ -275,6 +275,6 @@ fn what_cannot_be_hashed_is_no_header_or_transaction() {
 
 #[test]
 fn kinds_are_named_as_the_vectors_are() {
-    assert_eq!(Kind::RequestIbdBlocks.name(), "requestIBDBlocks");
-    assert_eq!(Kind::ALL.iter().map(|kind| kind.cap()).max(), Some(256 << 20));
+    assert_eq!(Kind::RequestIbdBlocks.policy().name, "requestIBDBlocks");
+    assert_eq!(Kind::ALL.iter().map(|kind| kind.policy().cap).max(), Some(256 << 20));
 }

@@ -13,7 +13,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use peerage_wire::Malformed;
+use peerage_wire::{Kind as _, Malformed};
 
 use super::fields::{Fields, Value, invalid};
 use super::table::{REQUEST_ID, RESPONSE_ID};
@@ -145,10 +145,9 @@ struct Found<'a> {
 
 impl Found<'_> {
     fn decode(&self, bytes: &Bytes) -> Result<Payload, Malformed> {
-        let cap = self.kind.cap();
-        if bytes.len() > cap {
-            let (count, max) = (bytes.len() as u64, cap as u64);
-            return Err(Malformed::TooMany { what: "bytes", count, max });
+        let (len, max) = (bytes.len() as u64, self.kind.policy().cap as u64);
+        if len > max {
+            return Err(Malformed::TooLarge { command: self.kind.into(), len, max });
         }
         let body = if self.pieces == 1 { bytes.slice_ref(self.body) } else { self.join(bytes)? };
         Payload::decode(self.kind, body)

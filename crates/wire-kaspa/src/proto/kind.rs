@@ -1,30 +1,12 @@
-//! What can be asked of a kind of message.
+//! What the engine asks of a kind of message.
 
 use std::fmt;
 
-use peerage_wire::Policy;
+use peerage_wire::{Name, Policy};
 
 use super::Kind;
 
 impl Kind {
-    /// What kaspad's .proto file calls it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.row().name
-    }
-
-    /// The most bytes that a message of this kind may have, as it travels.
-    #[must_use]
-    pub fn cap(self) -> usize {
-        self.row().cap
-    }
-
-    /// Its row in the table.
-    #[must_use]
-    pub fn policy(self) -> &'static Policy<Self> {
-        self.row()
-    }
-
     /// Whether it is one that this crate knows.
     #[must_use]
     pub const fn is_known(self) -> bool {
@@ -32,12 +14,38 @@ impl Kind {
     }
 }
 
+impl peerage_wire::Kind for Kind {
+    fn name(self) -> Name {
+        match self {
+            Self::Unknown(number) => Name::Number(number),
+            known => Name::Field(known.row().name),
+        }
+    }
+
+    fn policy(self) -> &'static Policy<Self> {
+        self.row()
+    }
+
+    /// Kaspad lets go of whoever sends it a kind that it does not know.
+    fn since(self) -> u32 {
+        match self.number() {
+            57..=58 => 8,
+            59..=63 => 10,
+            64..=67 => 11,
+            _ => 0,
+        }
+    }
+}
+
+impl From<Kind> for Name {
+    fn from(kind: Kind) -> Self {
+        peerage_wire::Kind::name(kind)
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(number) => write!(f, "unknown({number})"),
-            known => f.write_str(known.name()),
-        }
+        Name::from(*self).fmt(f)
     }
 }
 
@@ -49,6 +57,8 @@ impl fmt::Debug for Kind {
 
 #[cfg(test)]
 mod tests {
+    use peerage_wire::Kind as _;
+
     use super::*;
 
     #[test]
@@ -63,7 +73,7 @@ mod tests {
             let number = number.trim_end_matches(';').parse().unwrap();
             let kind = Kind::from_number(number);
             assert!(kind.is_known());
-            assert_eq!((kind.name(), kind.number()), (name, number));
+            assert_eq!((kind.policy().name, kind.number()), (name, number));
             assert_eq!(kind.to_string(), name);
             count += 1;
         }
@@ -77,6 +87,6 @@ mod tests {
             assert_eq!((kind, kind.number()), (Kind::Unknown(number), number));
             assert!(kind.policy().unknown && !kind.is_known());
         }
-        assert_eq!(Kind::Unknown(68).to_string(), "unknown(68)");
+        assert_eq!(Kind::Unknown(68).to_string(), "message 68");
     }
 }

@@ -1,9 +1,10 @@
 //! The kind of a message, from its first bytes.
 
+use peerage_wire::Malformed;
+
 use super::Kind;
 use super::fields::{Fields, WireType};
 use super::table::{REQUEST_ID, RESPONSE_ID};
-use peerage_wire::Malformed;
 
 /// What the first bytes of a message tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,10 +42,12 @@ macro_rules! table {
         /// Which message: the number of its payload.
         ///
         /// ```
+        /// use peerage_wire::Kind as _;
         /// use peerage_wire_kaspa::proto::Kind;
         ///
         /// assert_eq!(Kind::from_number(14), Kind::InvRelayBlock);
-        /// assert_eq!(Kind::InvRelayBlock.name(), "invRelayBlock");
+        /// assert_eq!(Kind::InvRelayBlock.to_string(), "invRelayBlock");
+        /// assert_eq!(Kind::Version.policy().cap, 4096);
         /// ```
         #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Kind {
@@ -292,7 +294,7 @@ const HEADERS: usize = 21 * MIB;
 /// 4,096 lanes of less than 2 KiB each; 1,000 outputs are less.
 const STATE: usize = 8 * MIB;
 /// What kaspad 2.1.0 takes of any message.
-const LARGEST: usize = 256 * MIB;
+pub(crate) const LARGEST: usize = 256 * MIB;
 
 const UTXOS: Option<Expect<Kind>> = expect(&[
     Kind::PruningPointUtxoSetChunk,
