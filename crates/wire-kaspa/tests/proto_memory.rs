@@ -87,6 +87,37 @@ fn lists_within_lists_are_weighed() {
     }
 }
 
+/// What is refused for its weight is taken once it is padded enough, and then it takes no more than
+/// was foreseen, and not much less.
+#[test]
+fn the_weight_is_what_the_decoder_allocates() {
+    let lists = LISTS.iter().map(|(kind, number)| (*kind, field(*number, &[]).repeat(900)));
+    let nested = [
+        // Headers with a level of parents each; a proof of levels of headers; inputs and outputs.
+        (Kind::BlockHeaders, field(1, &field(12, &[]).repeat(5)).repeat(900)),
+        (Kind::PruningPointProof, field(1, &field(1, &[]).repeat(33)).repeat(100)),
+        (Kind::BlockBody, field(1, &[field(2, &[]), field(3, &[])].concat()).repeat(900)),
+    ];
+    for (kind, body) in lists.chain(nested) {
+        let padded = |padding| {
+            let body = [&body[..], &field(1_000, &vec![0; padding])].concat();
+            Bytes::from(field(kind.number(), &body))
+        };
+        let enough = (0..20).rev().fold(0, |least, bit| {
+            let more = least + (1 << bit);
+            let refused = Message::decode(padded(more - 1)).is_err_and(|error| {
+                matches!(error, Malformed::TooMany { what: "bytes in memory", .. })
+            });
+            if refused { more } else { least }
+        });
+        assert!(enough > 0, "{kind}");
+        let bytes = padded(enough);
+        let spent = measure(|| drop(Message::decode(bytes.clone()).unwrap()));
+        let limit = bytes.len() as u64 * 8 + (4 << 10);
+        assert!(spent.bytes_max <= limit && spent.bytes_max > limit / 2, "{kind}: {spent:?}");
+    }
+}
+
 #[test]
 fn packed_numbers_take_eight_times_their_bytes_and_no_more() {
     let numbers = vec![1; 100_000];
