@@ -14,14 +14,28 @@ const FACTOR: usize = 3;
 
 /// Measures one receiver: only what happens inside [`run`](Self::run) is counted, what it keeps
 /// until the next `run` included.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Meter {
+    factor: usize,
+    allowance: usize,
     received: usize,
     owned: isize,
     peak: isize,
 }
 
+impl Default for Meter {
+    /// Three times the bytes received, and 256 KiB.
+    fn default() -> Self {
+        Self::within(FACTOR, ALLOWANCE)
+    }
+}
+
 impl Meter {
+    /// One that allows so many times the bytes received, and so many more.
+    pub const fn within(factor: usize, allowance: usize) -> Self {
+        Self { factor, allowance, received: 0, owned: 0, peak: 0 }
+    }
+
     /// So many bytes have come from the remote.
     pub fn received(&mut self, bytes: usize) {
         self.received += bytes;
@@ -30,14 +44,14 @@ impl Meter {
     /// Runs code under test.
     ///
     /// # Panics
-    /// If it held more than three times the bytes received and 256 KiB.
+    /// If it held more than is allowed.
     pub fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let before = LIVE.get();
         PEAK.set(before);
         let result = work();
         self.peak = self.peak.max(self.owned + PEAK.get() - before);
         self.owned += LIVE.get() - before;
-        let limit = FACTOR * self.received + ALLOWANCE;
+        let limit = self.factor * self.received + self.allowance;
         assert!(
             usize::try_from(self.peak).unwrap_or(0) <= limit,
             "{} bytes were held for {} received",

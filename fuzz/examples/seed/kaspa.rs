@@ -1,106 +1,150 @@
-//! One message of each kind of legacy Kaspa.
+//! Messages of today's Kaspa, of each sort.
 
-use peerage_wire::{Command, Message as _};
-use peerage_wire_kaspa::legacy::message::{
-    Addr, Block, FeeFilter, FilterAdd, FilterFlags, FilterLoad, GetAddr, GetBlockInvs, GetLocator,
-    Header, Input, Inventory, Locator, MerkleBlock, OutPoint, Output, Ping, Pong, Reject,
-    RejectCode, SelectedTip, Transaction, Tx, Version,
-};
-use peerage_wire_kaspa::legacy::types::{
-    Hash, InventoryItem, PeerAddress, Services, SubnetworkId, Subnetworks, TimedAddress, UserAgent,
-};
-use peerage_wire_kaspa::legacy::{Kind, Message};
+use std::net::SocketAddr;
 
-/// The inputs of `message_kaspa_legacy`: the place of a kind and a payload.
+use bytes::Bytes;
+use peerage_wire_kaspa::proto::message::{
+    Addresses, Block, BlockHeader, BlockHeaders, BlockLevelParents, BlockWithTrustedDataV4,
+    CovenantBinding, DaaBlockV4, GhostdagData, InvRelayBlock, InvTransactions, Outpoint,
+    OutpointAndUtxoEntryPair, Ping, PruningPointUtxoSetChunk, Reject, RequestAddresses,
+    RequestHeaders, RequestRelayBlocks, ScriptPublicKey, SmtLaneChunk, SmtLaneEntry, Transaction,
+    TransactionInput, TransactionOutput, TrustedDataChunk, UtxoEntry, Version,
+};
+use peerage_wire_kaspa::proto::types::{Hash, SubnetworkId};
+use peerage_wire_kaspa::proto::{Message, Payload};
+
+/// The inputs of `message_kaspa`: whole messages.
 pub(crate) fn inputs() -> Vec<(String, Vec<u8>)> {
     let mut inputs = Vec::new();
-    for (place, message) in messages().iter().enumerate() {
-        let kind = Kind::ALL.iter().position(|kind| *kind == message.kind()).unwrap();
-        let mut input = vec![u8::try_from(kind).unwrap()];
-        message.encode(1, &mut input);
-        inputs.push((format!("{}-{place}", message.kind()), input));
+    for (place, payload) in payloads().into_iter().enumerate() {
+        let id = u32::try_from(place % 3).unwrap();
+        let message = Message { request_id: id, response_id: id * 200, payload };
+        let name = message.kind().to_string().replace(' ', "-");
+        inputs.push((format!("{name}-{place}"), encoded(&message)));
     }
-    // What kaspad reads although it never writes it.
-    inputs.push(("getaddr-2".into(), vec![6, 2]));
-    inputs.push(("inv-longer".into(), vec![11, 0, 0xaa, 0xbb]));
+    let ping = encoded(&Payload::Ping(Ping { nonce: 7 }).into());
+    let ids = [0xb0, 6, 42, 0xa8, 6, 1];
+    inputs.push(("ids-first".into(), [&ids[..], &ping].concat()));
+    inputs.push(("pieces".into(), [&ping[..], &ids, &ping].concat()));
+    inputs.push(("two-kinds".into(), [&ping[..], &[0x8a, 1, 2, 8, 8]].concat()));
+    // Empty headers and transactions, many for their bytes.
+    inputs.push(("light-headers".into(), [&[0xca, 2, 200, 15][..], &[10, 0].repeat(996)].concat()));
+    inputs.push((
+        "light-levels".into(),
+        [&[0x8a, 3, 200, 15][..], &[10, 2, 10, 0].repeat(498)].concat(),
+    ));
     inputs
 }
 
-fn messages() -> Vec<Message> {
-    let hash = Hash::of(b"block");
-    let items =
-        Inventory::new(&[InventoryItem::tx(hash), InventoryItem::sync_block(hash)]).unwrap();
-    let only = Subnetworks::Only(SubnetworkId::from_bytes([7; 20]));
-    let address = TimedAddress { timestamp: 1_593_561_600, peer: PeerAddress::UNSPECIFIED };
-    let header = Header { parents: vec![hash; 3], bits: 0x207f_ffff, ..Header::default() };
-    let reject = |command| Reject::new(Command::new(command), RejectCode::DUST, "reason");
-    let [native, gas, coinbase] = transactions();
+fn encoded(message: &Message) -> Vec<u8> {
+    let mut out = Vec::new();
+    message.encode(&mut out);
+    out
+}
+
+fn payloads() -> Vec<Payload> {
+    let address = |text: &str| text.parse::<SocketAddr>().unwrap().into();
+    let addresses = vec![address("10.0.0.1:16111"), address("[2001:db8::1]:16611")];
+    let pair = OutpointAndUtxoEntryPair {
+        outpoint: Some(outpoint()),
+        utxo_entry: Some(UtxoEntry { amount: 5, is_coinbase: true, ..UtxoEntry::default() }),
+    };
+    let colour = GhostdagData {
+        selected_parent: Some(hash(1)),
+        merge_set_blues: vec![hash(2); 3],
+        ..GhostdagData::default()
+    };
+    let daa = DaaBlockV4 { header: Some(header()), ghostdag_data: Some(colour) };
+    let lane = SmtLaneEntry { data: vec![1; 64].into(), blue_score: 9, proof: Bytes::new() };
+    let block =
+        Block { header: Some(header()), transactions: vec![transaction(0), transaction(1)] };
     vec![
-        Message::Version(Box::new(version(None))),
-        Message::Version(Box::new(version(Some(SubnetworkId::from_bytes([7; 20]))))),
-        Message::Verack,
-        Message::GetAddr(GetAddr { subnetworks: only }),
-        Message::Addr(Addr::new(Subnetworks::All, &[address; 2]).unwrap()),
-        Message::Addr(Addr::new(only, &[]).unwrap()),
-        Message::Ping(Ping { nonce: 7 }),
-        Message::Pong(Pong { nonce: 7 }),
-        Message::Inv(items.clone()),
-        Message::GetData(items.clone()),
-        Message::NotFound(items),
-        Message::GetBlockInvs(GetBlockInvs { low: hash, high: hash }),
-        Message::GetLocator(GetLocator { high: hash, low: hash }),
-        Message::Locator(Locator::new(&[hash; 2]).unwrap()),
-        Message::GetSelTip,
-        Message::SelectedTip(SelectedTip { hash }),
-        Message::Block(Block::new(&header, [native.view(), coinbase.view()]).unwrap()),
-        Message::Block(Block::new(&Header::default(), []).unwrap()),
-        Message::MerkleBlock(MerkleBlock::new(&header, 3, &[hash; 2], &[0x1d]).unwrap()),
-        Message::Tx(native),
-        Message::Tx(gas),
-        Message::Tx(coinbase),
-        Message::FeeFilter(FeeFilter { min_fee: -1 }),
-        Message::FilterLoad(FilterLoad::new(vec![1; 4], 10, 5, FilterFlags::ALL).unwrap()),
-        Message::FilterAdd(FilterAdd::new(vec![1; 4]).unwrap()),
-        Message::FilterClear,
-        Message::Reject(Box::new(reject("tx"))),
-        Message::Reject(Box::new(reject("malformed"))),
+        Payload::Version(Box::new(version())),
+        Payload::Verack,
+        Payload::Reject(Reject { reason: "DUPLICATE_CONNECTION".into() }),
+        Payload::RequestAddresses(RequestAddresses {
+            include_all_subnetworks: false,
+            subnetwork_id: Some(SubnetworkId::COINBASE),
+        }),
+        Payload::Addresses(Addresses { addresses }),
+        Payload::InvRelayBlock(InvRelayBlock { hash: Some(hash(1)) }),
+        Payload::InvTransactions(InvTransactions { ids: vec![hash(1), hash(2)] }),
+        Payload::RequestRelayBlocks(RequestRelayBlocks { hashes: vec![hash(1)] }),
+        Payload::RequestHeaders(RequestHeaders { low_hash: None, high_hash: Some(hash(1)) }),
+        Payload::Block(Box::new(block.clone())),
+        Payload::Transaction(Box::new(transaction(0))),
+        Payload::Transaction(Box::new(transaction(1))),
+        Payload::BlockHeaders(BlockHeaders { block_headers: vec![header(); 2] }),
+        Payload::TrustedDataChunk(TrustedDataChunk { headers: vec![daa] }),
+        Payload::BlockWithTrustedDataV4(Box::new(BlockWithTrustedDataV4 {
+            block: Some(block),
+            daa_window_indices: vec![1, 300],
+            ghostdag_data_indices: Vec::new(),
+        })),
+        Payload::PruningPointUtxoSetChunk(PruningPointUtxoSetChunk {
+            outpoint_and_utxo_entry_pairs: vec![pair; 2],
+        }),
+        Payload::SmtLaneChunk(SmtLaneChunk { entries: vec![lane] }),
+        Payload::Unknown { number: 99, body: vec![1, 2, 3].into() },
     ]
 }
 
-fn version(subnetwork: Option<SubnetworkId>) -> Version {
+fn hash(byte: u8) -> Hash {
+    Hash::from_bytes([byte; 32])
+}
+
+fn outpoint() -> Outpoint {
+    Outpoint { transaction_id: Some(hash(7)), index: 1 }
+}
+
+fn version() -> Version {
     Version {
-        version: 1,
-        services: Services::NETWORK | Services::BLOOM,
-        timestamp: 1_593_561_600,
-        subnetwork,
-        addr_recv: PeerAddress::UNSPECIFIED,
-        addr_from: PeerAddress::UNSPECIFIED,
-        nonce: 7,
-        user_agent: UserAgent::default(),
-        selected_tip: Hash::of(b"tip"),
-        relay: true,
+        protocol_version: 11,
+        timestamp: 1_700_000_000_123,
+        address: Some("10.0.0.1:16111".parse::<SocketAddr>().unwrap().into()),
+        id: vec![5; 16].into(),
+        user_agent: "/peerage:0.1.0/".into(),
+        network: "kaspa-simnet".into(),
+        ..Version::default()
     }
 }
 
-/// One of the native subnetwork, one of another, one that makes coins.
-fn transactions() -> [Tx; 3] {
-    let input = Input {
-        previous_output: OutPoint { tx_id: Hash::of(b"tx"), index: 1 },
-        signature_script: vec![0x51; 3],
+fn transaction(version: u32) -> Transaction {
+    let input = TransactionInput {
+        previous_outpoint: Some(outpoint()),
+        signature_script: vec![0x51; 3].into(),
         sequence: u64::MAX,
+        compute_commit: 1,
     };
-    let native = Transaction {
+    let covenant = CovenantBinding { authorizing_input: 1, covenant_id: Some(hash(3)) };
+    let output = TransactionOutput {
+        value: 5,
+        script_public_key: Some(ScriptPublicKey { script: vec![0x51].into(), version: 0 }),
+        covenant: (version > 0).then_some(covenant),
+    };
+    Transaction {
+        version,
         inputs: vec![input; 2],
-        outputs: vec![Output { value: 5, script_public_key: vec![0x51] }],
-        lock_time: 500_000,
+        outputs: vec![output],
+        subnetwork_id: Some(SubnetworkId::NATIVE),
         ..Transaction::default()
+    }
+}
+
+fn header() -> BlockHeader {
+    let run = |end, parent| BlockLevelParents {
+        parent_hashes: vec![hash(parent); 2],
+        cumulative_level: end,
     };
-    let beyond = |subnetwork, gas| {
-        let payload = vec![9, 8, 7];
-        let payload_hash = Hash::of(&payload);
-        Transaction { subnetwork, gas, payload_hash, payload, ..native.clone() }
-    };
-    let gas = beyond(SubnetworkId::from_bytes([7; 20]), 77);
-    let coinbase = beyond(SubnetworkId::COINBASE, 0);
-    [&native, &gas, &coinbase].map(|tx| Tx::try_from(tx).unwrap())
+    BlockHeader {
+        version: 1,
+        hash_merkle_root: Some(hash(1)),
+        accepted_id_merkle_root: Some(hash(2)),
+        utxo_commitment: Some(hash(3)),
+        timestamp: 1_700_000_000_123,
+        blue_work: vec![1, 2].into(),
+        parents: vec![run(1, 4), run(255, 5)],
+        pruning_point: Some(hash(6)),
+        ..BlockHeader::default()
+    }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // a tool of the developer's
 
 mod kaspa;
+mod kaspa_legacy;
 mod messages;
 
 use std::fs;
@@ -28,7 +29,8 @@ fn main() -> std::io::Result<()> {
         engine(),
         texts(),
         proxies(),
-        seeds("message_kaspa_legacy", kaspa::inputs()),
+        seeds("message_kaspa", kaspa::inputs()),
+        seeds("message_kaspa_legacy", kaspa_legacy::inputs()),
     ]
     .into_iter()
     .flatten()
