@@ -159,6 +159,16 @@ impl<K: Envelope> Frames<K> {
         std::mem::take(&mut self.input.taken)
     }
 
+    /// What it holds beside the chunks that were pushed, in bytes.
+    #[cfg(test)]
+    fn held(&self) -> usize {
+        let body = match &self.state {
+            State::Header(..) => 0,
+            State::Body(body) => body.held(),
+        };
+        body + self.input.together.capacity()
+    }
+
     fn advance(&mut self) -> Result<Option<Frame<K>>, Malformed> {
         if let State::Header(bytes, have) = &mut self.state {
             *have += self.input.copy_to(&mut bytes[*have..]);

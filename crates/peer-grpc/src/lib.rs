@@ -21,6 +21,10 @@ mod link;
 mod meter;
 mod options;
 mod output;
+#[cfg(test)]
+#[path = "../tests/toy/protocol.rs"]
+#[allow(dead_code, reason = "shared with the tests of connections")]
+mod toy;
 
 pub use connect::{connect, open};
 pub use frames::Frames;

@@ -49,6 +49,11 @@ impl<K: Envelope> Assembly<K> {
         self.blocked
     }
 
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.out.capacity()
+    }
+
     /// Takes what is there; returns the message when it is whole.
     pub(super) fn advance(
         &mut self,
@@ -156,9 +161,10 @@ impl<K: Envelope> Assembly<K> {
     /// What the unpacked bytes tell so far: the kind, and whether they are too many.
     fn look_inside(&mut self, done: bool) -> Result<(), Malformed> {
         if self.kind.is_none() && (done || !self.out.is_empty()) {
-            let prefix = std::mem::take(&mut self.out);
-            self.name(&prefix[..prefix.len().min(PEEK)], done)?;
-            self.out = prefix;
+            let out = std::mem::take(&mut self.out);
+            let prefix = &out[..out.len().min(PEEK)];
+            self.name(prefix, done && prefix.len() == out.len())?;
+            self.out = out;
         }
         if self.out.len() > self.cap {
             let name = self.kind.map_or_else(|| Command::default().into(), |kind| kind.name());
