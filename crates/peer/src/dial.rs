@@ -36,8 +36,9 @@ async fn reach(target: &Target) -> io::Result<TcpStream> {
 /// in the kernel cannot be overtaken, so less of it means a pong leaves sooner.
 const UNSENT: u32 = 128 << 10;
 
-/// Sets what every connection of ours wants. A socket that cannot has it worse, and still works.
-pub(crate) fn tune(stream: &TcpStream) {
+/// Sets what every connection of ours wants: no delay, and little unsent data in the kernel. A socket
+/// that cannot has it worse, and still works.
+pub fn tune(stream: &TcpStream) {
     let socket = SockRef::from(stream);
     let _ = socket.set_tcp_nodelay(true);
     #[cfg(any(target_os = "linux", target_os = "android"))]

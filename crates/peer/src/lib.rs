@@ -40,7 +40,7 @@ mod tcp;
 
 pub use budget::{Budget, Charge};
 pub use connect::{OpenError, Session, Setup, connect, open, open_over};
-pub use dial::{dial, tcp};
+pub use dial::{dial, tcp, tune};
 pub use error::{SendError, TrySendError};
 pub use events::Events;
 pub use handle::PeerHandle;

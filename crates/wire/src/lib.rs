@@ -17,6 +17,7 @@
 
 pub mod compact;
 mod decode;
+mod envelope;
 mod error;
 mod frame;
 mod name;
@@ -28,6 +29,7 @@ mod text;
 mod user_agent;
 
 pub use decode::Reader;
+pub use envelope::{Envelope, PEEK, Peek};
 pub use error::{Malformed, Refusal, Violation};
 pub use frame::{
     Command, EMPTY_CHECKSUM, FrameHeader, HEADER_LEN, PayloadHasher, checksum, checksum_of,
