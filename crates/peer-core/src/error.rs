@@ -2,7 +2,7 @@
 
 use std::io;
 
-use peerage_wire::{Malformed, Name, Refusal, Violation};
+use peerage_wire::{Malformed, Name, Refusal, Text, Violation};
 
 /// The one reason for which a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum DisconnectReason {
     /// Our handler refused the remote inside the opening.
     #[error("{0}")]
     Refused(#[from] Refusal),
+    /// The remote did not want us, and said why inside the opening.
+    #[error("the remote refused us: {0}")]
+    Rejected(Text),
     /// The two transports do not fit: a v1 peer where only v2 is allowed, or the reverse.
     #[error("no common transport: {0}")]
     NoCommonTransport(&'static str),
@@ -121,7 +124,9 @@ impl DisconnectReason {
             Self::Local(_) | Self::Refused(_) | Self::NotAdmitted | Self::SelfConnection => {
                 Fault::Local
             }
-            Self::RemoteClosed | Self::Io(_) | Self::NoCommonTransport(_) => Fault::Nobody,
+            Self::RemoteClosed | Self::Rejected(_) | Self::Io(_) | Self::NoCommonTransport(_) => {
+                Fault::Nobody
+            }
         }
     }
 

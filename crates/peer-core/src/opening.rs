@@ -87,6 +87,7 @@ impl<P: Protocol> Opening<P> {
                 Progress::Done { send, remote, heard }
             }
             Step::Failed(violation) => Progress::Failed(violation.into()),
+            Step::Rejected(why) => Progress::Failed(DisconnectReason::Rejected(why)),
             Step::SelfConnection => Progress::Failed(DisconnectReason::SelfConnection),
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! Nothing is decoded before it is known what it takes: a message above the cap of its kind is
 //! refused by length, and one whose empty parts would fill more memory than its bytes deserve by
-//! looking through it, without allocating. [`peek()`] tells the kind from the first bytes, for
+//! looking through it, without allocating. [`Envelope::peek`](peerage_wire::Envelope::peek) tells the kind from the first bytes, for
 //! whoever reads from a stream.
 //!
 //! [`Kaspa`] is the protocol, [`Opening`] the exchange of introductions as a state machine, [`Network`]
@@ -52,6 +52,5 @@ pub use ids::{Ids, NodeId, OurId};
 pub use item::Item;
 pub use network::Network;
 pub use opening::Opening;
-pub use peek::{Peek, peek};
 pub use protocol::Kaspa;
 pub use table::{Kind, Payload};

@@ -5,9 +5,9 @@
 mod proto;
 
 use bytes::Bytes;
-use peerage_wire::{Kind as _, Malformed};
+use peerage_wire::{Envelope as _, Kind as _, Malformed, Peek};
 use peerage_wire_kaspa::proto::message::{InvTransactions, Ping, Pong, RequestRelayBlocks};
-use peerage_wire_kaspa::proto::{Kind, Message, Payload, Peek, peek};
+use peerage_wire_kaspa::proto::{Kind, Message, Payload};
 use proto::{encoded, encoded_payload, hash, hex};
 
 fn decode(digits: &str) -> Result<Message, Malformed> {
@@ -35,7 +35,7 @@ fn the_last_payload_counts_and_its_pieces_are_joined() {
     // Ping 7, pong 8: a pong.
     let message = decode("82010208078a01020808").unwrap();
     assert_eq!(message.payload, Payload::Pong(Pong { nonce: 8 }));
-    assert_eq!(peek(&hex("8201")), Peek::Kind(Kind::Ping));
+    assert_eq!(Kind::peek(&hex("8201")), Peek::Kind(Kind::Ping));
     // Pong 8, ping 7, ping without a nonce: still ping 7.
     assert_eq!(
         decode("8a01020808 8201020807 820100".replace(' ', "").as_str()).unwrap().payload,

@@ -157,14 +157,20 @@ fn only_the_three_open_a_connection() {
     let ping = violation(start(identity()).0.on_message(&Message::ping(1), NOW));
     assert!(matches!(ping, Violation::Unexpected { command: Name::Field("ping"), .. }));
     assert_eq!(Kaspa::farewell(None, &Offence::Violation(&ping)), None, "kaspad says nothing");
-    // What later versions may add, and what the handler is to read, goes by.
+    // What later versions may add goes by.
     let unknown = Payload::Unknown { number: 99, body: Bytes::new() }.into();
-    let reject = Payload::Reject(Reject { reason: "DUPLICATE_CONNECTION".into() }).into();
-    for message in [unknown, reject] {
-        let (opening, send, heard) = more(start(identity()).0.on_message(&message, NOW));
-        assert_eq!((send, heard), (vec![], None));
-        more(opening.on_message(&introduction(version()), NOW));
-    }
+    let (opening, send, heard) = more(start(identity()).0.on_message(&unknown, NOW));
+    assert_eq!((send, heard), (vec![], None));
+    more(opening.on_message(&introduction(version()), NOW));
+}
+
+#[test]
+fn who_is_rejected_is_told_why() {
+    let reason = "é".repeat(1_000);
+    let reject = Payload::Reject(Reject { reason: reason.clone() }).into();
+    let step = start(identity()).0.on_message(&reject, NOW);
+    let Step::Rejected(why) = step else { panic!("{step:?}") };
+    assert_eq!(why.to_string_lossy(), reason[..1_024], "in whole characters");
 }
 
 #[test]

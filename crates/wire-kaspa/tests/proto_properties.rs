@@ -6,6 +6,7 @@
 mod proto;
 
 use bytes::Bytes;
+use peerage_wire::{Envelope as _, Peek};
 use peerage_wire_kaspa::proto::message::{
     Addresses, Block, BlockHeaders, BlockLocator, BlockWithTrustedDataV4, DaaBlockV4, GhostdagData,
     InvRelayBlock, InvTransactions, NetAddress, OutpointAndUtxoEntryPair, Ping,
@@ -13,7 +14,7 @@ use peerage_wire_kaspa::proto::message::{
     SmtLaneChunk, SmtLaneEntry, SmtMetadata, TrustedDataChunk, UtxoEntry, Version,
 };
 use peerage_wire_kaspa::proto::types::{Hash, SubnetworkId};
-use peerage_wire_kaspa::proto::{Kind, Message, Payload, Peek, peek};
+use peerage_wire_kaspa::proto::{Kind, Message, Payload};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -166,7 +167,7 @@ fn any_message() -> impl Strategy<Value = Message> {
 
 /// What was decoded encodes to what decodes to the same.
 fn is_stable(bytes: Bytes) -> Result<(), TestCaseError> {
-    let _ = peek(&bytes);
+    let _ = Kind::peek(&bytes);
     if let Ok(message) = Message::decode(bytes) {
         let again = encoded(&message);
         prop_assert_eq!(Message::decode(again), Ok(message.clone()));
@@ -186,7 +187,7 @@ proptest! {
     #[test]
     fn decoding_undoes_encoding(message in any_message()) {
         let bytes = encoded(&message);
-        prop_assert_eq!(peek(&bytes), Peek::Kind(message.kind()));
+        prop_assert_eq!(Kind::peek(&bytes), Peek::Kind(message.kind()));
         prop_assert_eq!(Message::decode(bytes), Ok(message.clone()));
         prop_assert_eq!(message.detach(), message);
     }

@@ -7,13 +7,13 @@ mod proto;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use peerage_wire::{Kind as _, Malformed};
+use peerage_wire::{Envelope as _, Kind as _, Malformed, Peek};
 use peerage_wire_kaspa::proto::message::{
     BlockHeader, BlockLevelParents, BodyTrait as _, Outpoint, ScriptPublicKey, Transaction,
     TransactionInput, TransactionOutput,
 };
 use peerage_wire_kaspa::proto::types::{Hash, SubnetworkId};
-use peerage_wire_kaspa::proto::{Kind, Message, Network, Payload, Peek, peek};
+use peerage_wire_kaspa::proto::{Kind, Message, Network, Payload};
 use proto::{covenant_transaction, encoded, hash, hex, list, text, vectors};
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ fn every_message_is_read_and_written_as_kaspad_does() {
         assert_eq!(kind.policy().name, name.split('/').next().unwrap());
         assert_eq!(encoded(&message), bytes, "{name}");
         assert_eq!(message.detach(), message, "{name}");
-        assert_eq!(peek(&bytes[..2]), Peek::Kind(kind), "{name}");
+        assert_eq!(Kind::peek(&bytes[..2]), Peek::Kind(kind), "{name}");
         assert_eq!(u64::from(message.request_id), vector["request_id"], "{name}");
         assert_eq!(u64::from(message.response_id), vector["response_id"], "{name}");
         let framed =

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Command, Malformed, Name, Refusal, Rng, Violation};
+use crate::{Command, Malformed, Name, Refusal, Rng, Text, Violation};
 
 /// A protocol that the engine can speak.
 pub trait Protocol: Sized + Debug + Send + Sync + 'static {
@@ -247,6 +247,8 @@ pub enum Step<P: Protocol, S> {
     },
     /// It failed, by their fault.
     Failed(Violation),
+    /// They do not want us, and said why.
+    Rejected(Text),
     /// We have been talking to ourselves.
     SelfConnection,
 }

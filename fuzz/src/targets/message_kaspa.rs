@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use peerage_wire::{Kind as _, Message as _, Payload as Sent, Prepared};
+use peerage_wire::{Envelope as _, Kind as _, Message as _, Payload as Sent, Peek, Prepared};
 use peerage_wire_kaspa::proto::message::{BlockHeader, Transaction};
-use peerage_wire_kaspa::proto::{Kaspa, Message, Payload, Peek, peek};
+use peerage_wire_kaspa::proto::{Kaspa, Kind, Message, Payload};
 
 use crate::meter::Meter;
 
@@ -15,10 +15,10 @@ pub fn message_kaspa(data: &[u8]) {
     let bytes = Bytes::copy_from_slice(data);
     let mut meter = Meter::within(8, 4 << 10);
     meter.received(bytes.len());
-    let peeked = meter.run(|| peek(&bytes));
+    let peeked = meter.run(|| Kind::peek(&bytes));
     for len in 0..bytes.len().min(48) {
         // More bytes make it known, and never something else.
-        assert!(peek(&bytes[..len]) == Peek::NeedMore || peek(&bytes[..len]) == peeked);
+        assert!(Kind::peek(&bytes[..len]) == Peek::More || Kind::peek(&bytes[..len]) == peeked);
     }
     let result = meter.run(|| Message::decode(bytes.clone()));
     let Ok(message) = result else { return };
@@ -27,7 +27,7 @@ pub fn message_kaspa(data: &[u8]) {
 
     let encoded = encode(&message);
     assert_eq!(encoded.len(), message.encoded_len());
-    assert_eq!(peek(&encoded), Peek::Kind(kind));
+    assert_eq!(Kind::peek(&encoded), Peek::Kind(kind));
     let again = Message::decode(encoded.clone());
     // Written once, what came in pieces or with unknown parts is shorter, and may be too light.
     if encoded.len() >= bytes.len() {

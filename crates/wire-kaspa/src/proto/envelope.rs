@@ -37,6 +37,13 @@ impl Message {
         self.payload.kind()
     }
 
+    /// The message that answers this one with `payload`: it names the request, where the request has
+    /// a number.
+    #[must_use]
+    pub const fn answer(&self, payload: Payload) -> Self {
+        Self { request_id: 0, response_id: self.request_id, payload }
+    }
+
     /// Reads a message that is all of these bytes. Byte fields are slices of them.
     ///
     /// # Errors

@@ -14,16 +14,14 @@
 //! The checks of a `version`, in kaspad's order: its id is none of ours; its network is ours; its
 //! protocol version is not below our minimum.
 //!
-//! Who does not want us says so in a `reject` and closes the connection. The handler sees it as a
-//! message of the opening; that the connection ends is for the remote to bring about, as is the name of
-//! the reason.
+//! Who does not want us says so in a `reject`, which ends the opening with its words as the reason.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use peerage_wire::{Direction, Now, Protocol as _, Rng, Step, UserAgent, Violation};
+use peerage_wire::{Direction, Now, Protocol as _, Rng, Step, Text, UserAgent, Violation};
 
 use super::ids::IdGuard;
 use super::message::Version;
@@ -91,8 +89,11 @@ impl peerage_wire::Opening<Kaspa> for Opening {
                     None => Step::More { state: self, send, heard },
                 };
             }
+            Payload::Reject(reject) => {
+                return Step::Rejected(Text::from(shown(&reject.reason, MAX_REASON)));
+            }
             // Unknown kinds are of later versions; the engine bounds how many it lets pass.
-            Payload::Reject(_) | Payload::Unknown { .. } => {
+            Payload::Unknown { .. } => {
                 return Step::More { state: self, send, heard };
             }
             _ => return unexpected(message.kind()),
@@ -167,10 +168,15 @@ impl Opening {
 
 /// As much of a name as whole characters fit into 256 bytes, in memory of its own.
 fn shortened(name: &str) -> UserAgent {
-    let end = (0..=UserAgent::MAX_LEN).rev().find(|end| name.is_char_boundary(*end));
-    let name = if name.len() <= UserAgent::MAX_LEN { name } else { &name[..end.unwrap_or(0)] };
+    let name = shown(name, UserAgent::MAX_LEN);
     UserAgent::from_raw(Bytes::copy_from_slice(name.as_bytes()))
         .expect("it was cut to the longest that is taken")
+}
+
+/// As many whole characters of a text as fit into `max` bytes.
+fn shown(text: &str, max: usize) -> &str {
+    let end = (0..=max.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
 }
 
 fn unexpected(kind: Kind) -> Step<Kaspa, Opening> {
@@ -181,6 +187,8 @@ const fn incompatible(what: &'static str) -> Step<Kaspa, Opening> {
     Step::Failed(Violation::Incompatible { what })
 }
 
+/// How much is kept of why we were refused, in bytes.
+const MAX_REASON: usize = 1 << 10;
 /// How long kaspad waits for a `version`, and for a `verack`.
 const INTRODUCTION: Duration = Duration::from_secs(4);
 /// How long kaspad waits for a `ready`.
