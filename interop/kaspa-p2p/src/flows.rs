@@ -69,6 +69,12 @@ const OTHERS: [(&[Type], usize); 18] = [
     (&[InvRelayBlock], 256 * 10),
 ];
 
+/// Every type that has a route.
+pub(crate) fn types() -> impl Iterator<Item = Type> {
+    let others = OTHERS.iter().flat_map(|(types, _)| types.iter());
+    IBD.iter().chain(others).copied().chain([Pong])
+}
+
 /// The routes of one connection before it is established.
 pub(crate) struct Flows {
     ids: Ids,

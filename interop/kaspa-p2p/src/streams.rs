@@ -169,8 +169,10 @@ async fn proof(connection: &Connection, id: u32) -> Result<(), ProtocolError> {
     }
     for (level, headers) in levels.into_iter().enumerate().rev() {
         for chunk in headers.chunks(HEADERS) {
-            let chunk =
-                PruningPointProofChunkMessage { chunk: chunk.to_vec(), level: level as u32 };
+            let chunk = PruningPointProofChunkMessage {
+                chunk: chunk.to_vec(),
+                level: u32::try_from(level).expect("there are two levels"),
+            };
             connection.respond(Payload::PruningPointProofChunk(chunk), id).await?;
         }
     }
