@@ -41,14 +41,14 @@ async fn together(bench: &Bench) -> Result<(), String> {
 }
 
 async fn apart(bench: &Bench) -> Result<(), String> {
-    let mut server = Other::start(&["serve", "127.0.0.1:0"]).await?;
+    let mut server = Other::start(&["serve", "127.0.0.1:0"])?;
     let address = server.line().await?["addr"].as_str().unwrap_or_default().to_owned();
     let count = bench.count.to_string();
-    let mut client = Other::start(&["idle-client", &address, "--count", "1"]).await?;
+    let mut client = Other::start(&["idle-client", &address, "--count", "1"])?;
     client.line().await?;
     settle(0).await;
     let empty = [server.ask().await?, client.ask().await?];
-    let mut client = Other::start(&["idle-client", &address, "--count", &count]).await?;
+    let mut client = Other::start(&["idle-client", &address, "--count", &count])?;
     client.line().await?;
     settle(bench.count).await;
     let full = [server.ask().await?, client.ask().await?];
@@ -92,7 +92,7 @@ struct Other {
 }
 
 impl Other {
-    async fn start(args: &[&str]) -> Result<Self, String> {
+    fn start(args: &[&str]) -> Result<Self, String> {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
