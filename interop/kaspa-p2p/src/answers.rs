@@ -12,7 +12,6 @@ use kaspa_p2p_lib::pb::{
 
 use crate::asking;
 use crate::connection::Connection;
-use crate::describe;
 use crate::samples;
 use crate::streams;
 
@@ -62,16 +61,7 @@ pub(crate) async fn answer(
             let answer = IbdChainBlockLocatorMessage { block_locator_hashes };
             connection.respond(Payload::IbdChainBlockLocator(answer), id).await
         }
-        Payload::BlockHeaders(_) => asking::headers_came(connection).await,
-        Payload::DoneHeaders(_) => {
-            asking::headers_done(connection);
-            Ok(())
-        }
-        Payload::PruningPointUtxoSetChunk(_) => asking::utxos_came(connection).await,
-        Payload::DonePruningPointUtxoSetChunks(_) | Payload::UnexpectedPruningPoint(_) => {
-            asking::utxos_done(connection);
-            Ok(())
-        }
+        other if asking::is_part_of_answer(&other) => asking::came(connection, &other).await,
         other => streams::answer(connection, route, other, id).await,
     }
 }
@@ -145,9 +135,4 @@ fn locator(
     let hashes =
         hashes.ok_or_else(|| ProtocolError::OtherOwned(format!("cannot find header {high}")))?;
     Ok(hashes.iter().map(Into::into).collect())
-}
-
-/// What is said to a question for something that this program does not have.
-pub(crate) fn not_served(payload: &Payload) -> ProtocolError {
-    ProtocolError::OtherOwned(format!("{} is not served", describe::kind(payload)))
 }

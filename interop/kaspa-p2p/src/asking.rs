@@ -7,13 +7,15 @@ use std::time::Instant;
 use kaspa_hashes::Hash;
 use kaspa_p2p_lib::common::ProtocolError;
 use kaspa_p2p_lib::pb::{
-    RequestAddressesMessage, RequestBlockBodiesMessage, RequestHeadersMessage,
-    RequestNextHeadersMessage, RequestNextPruningPointUtxoSetChunkMessage,
+    PingMessage, RequestAddressesMessage, RequestBlockBodiesMessage, RequestHeadersMessage,
+    RequestNextHeadersMessage, RequestNextPruningPointAndItsAnticoneBlocksMessage,
+    RequestNextPruningPointSmtChunkMessage, RequestNextPruningPointUtxoSetChunkMessage,
+    RequestPruningPointAndItsAnticoneMessage, RequestPruningPointSmtStateMessage,
     RequestPruningPointUtxoSetMessage, RequestRelayBlocksMessage, RequestTransactionsMessage,
     kaspad_message::Payload,
 };
 
-use crate::connection::Connection;
+use crate::connection::{Asked, Connection};
 
 /// More addresses than this are an error, as in kaspad.
 const MAX_ADDRESSES: usize = 2_500;
@@ -21,13 +23,15 @@ const MAX_ADDRESSES: usize = 2_500;
 /// After so many chunks a stream waits to be asked for more.
 pub(crate) const BATCH: usize = 99;
 
+/// The same for the lanes of the state.
+pub(crate) const LANE_BATCH: usize = 10;
+
 /// Sends a ping with a nonce that nobody can guess.
 pub(crate) async fn ping(connection: &Connection) -> Result<u64, ProtocolError> {
     // The keys of the standard library's hash maps are random.
     let nonce = RandomState::new().hash_one(0);
     connection.asked(|asked| asked.pings.push_back((nonce, Instant::now())));
-    let ping = kaspa_p2p_lib::pb::PingMessage { nonce };
-    connection.send(Payload::Ping(ping)).await?;
+    connection.send(Payload::Ping(PingMessage { nonce })).await?;
     Ok(nonce)
 }
 
@@ -107,17 +111,6 @@ pub(crate) async fn headers(
     connection.send(Payload::RequestHeaders(RequestHeadersMessage { low_hash, high_hash })).await
 }
 
-pub(crate) async fn headers_came(connection: &Connection) -> Result<(), ProtocolError> {
-    if connection.asked(|asked| asked.headers) == 0 {
-        return Ok(());
-    }
-    connection.send(Payload::RequestNextHeaders(RequestNextHeadersMessage {})).await
-}
-
-pub(crate) fn headers_done(connection: &Connection) {
-    connection.asked(|asked| asked.headers = asked.headers.saturating_sub(1));
-}
-
 pub(crate) async fn utxos(connection: &Connection, hash: Hash) -> Result<(), ProtocolError> {
     connection.asked(|asked| asked.utxo_chunks = Some(0));
     let pruning_point_hash = Some(hash.into());
@@ -125,18 +118,91 @@ pub(crate) async fn utxos(connection: &Connection, hash: Hash) -> Result<(), Pro
     connection.send(Payload::RequestPruningPointUtxoSet(request)).await
 }
 
-pub(crate) async fn utxos_came(connection: &Connection) -> Result<(), ProtocolError> {
-    let count = connection.asked(|asked| {
-        asked.utxo_chunks = asked.utxo_chunks.map(|count| count + 1);
-        asked.utxo_chunks
-    });
-    if count.is_none_or(|count| !count.is_multiple_of(BATCH)) {
-        return Ok(());
-    }
-    let next = RequestNextPruningPointUtxoSetChunkMessage {};
-    connection.send(Payload::RequestNextPruningPointUtxoSetChunk(next)).await
+pub(crate) async fn anticone(connection: &Connection) -> Result<(), ProtocolError> {
+    connection.asked(|asked| asked.trusted_blocks = Some(0));
+    let request = RequestPruningPointAndItsAnticoneMessage {};
+    connection.send(Payload::RequestPruningPointAndItsAnticone(request)).await
 }
 
-pub(crate) fn utxos_done(connection: &Connection) {
-    connection.asked(|asked| asked.utxo_chunks = None);
+pub(crate) async fn lanes(connection: &Connection, hash: Hash) -> Result<(), ProtocolError> {
+    connection.asked(|asked| asked.lane_chunks = Some(0));
+    let pruning_point_hash = Some(hash.into());
+    let request = RequestPruningPointSmtStateMessage { pruning_point_hash };
+    connection.send(Payload::RequestPruningPointSmtState(request)).await
+}
+
+/// Whether this belongs to an answer that may need a request to go on.
+pub(crate) fn is_part_of_answer(payload: &Payload) -> bool {
+    matches!(
+        payload,
+        Payload::BlockHeaders(_)
+            | Payload::DoneHeaders(_)
+            | Payload::PruningPointUtxoSetChunk(_)
+            | Payload::DonePruningPointUtxoSetChunks(_)
+            | Payload::BlockWithTrustedDataV4(_)
+            | Payload::DoneBlocksWithTrustedData(_)
+            | Payload::SmtMetadata(_)
+            | Payload::SmtLaneChunk(_)
+            | Payload::UnexpectedPruningPoint(_)
+    )
+}
+
+/// Counts a part of an answer, and asks for more where the other side waits for that.
+pub(crate) async fn came(connection: &Connection, part: &Payload) -> Result<(), ProtocolError> {
+    match connection.asked(|asked| next(asked, part)) {
+        Some(request) => connection.send(request).await,
+        None => Ok(()),
+    }
+}
+
+fn next(asked: &mut Asked, part: &Payload) -> Option<Payload> {
+    match part {
+        Payload::BlockHeaders(_) => {
+            (asked.headers > 0).then_some(Payload::RequestNextHeaders(RequestNextHeadersMessage {}))
+        }
+        Payload::DoneHeaders(_) => {
+            asked.headers = asked.headers.saturating_sub(1);
+            None
+        }
+        Payload::PruningPointUtxoSetChunk(_) => {
+            let more = RequestNextPruningPointUtxoSetChunkMessage {};
+            counted(&mut asked.utxo_chunks, BATCH)
+                .then_some(Payload::RequestNextPruningPointUtxoSetChunk(more))
+        }
+        Payload::BlockWithTrustedDataV4(_) => {
+            let more = RequestNextPruningPointAndItsAnticoneBlocksMessage {};
+            counted(&mut asked.trusted_blocks, BATCH)
+                .then_some(Payload::RequestNextPruningPointAndItsAnticoneBlocks(more))
+        }
+        Payload::SmtMetadata(metadata) => {
+            asked.lanes_left = metadata.active_lanes_count;
+            None
+        }
+        Payload::SmtLaneChunk(chunk) => {
+            asked.lanes_left = asked.lanes_left.saturating_sub(chunk.entries.len() as u64);
+            let due = counted(&mut asked.lane_chunks, LANE_BATCH) && asked.lanes_left > 0;
+            let more = RequestNextPruningPointSmtChunkMessage {};
+            due.then_some(Payload::RequestNextPruningPointSmtChunk(more))
+        }
+        Payload::DoneBlocksWithTrustedData(_) => {
+            asked.trusted_blocks = None;
+            None
+        }
+        Payload::DonePruningPointUtxoSetChunks(_) => {
+            asked.utxo_chunks = None;
+            None
+        }
+        Payload::UnexpectedPruningPoint(_) => {
+            (asked.utxo_chunks, asked.lane_chunks) = (None, None);
+            None
+        }
+        _ => None,
+    }
+}
+
+/// Whether this was the last part of a batch. Nothing is counted that was not asked for.
+fn counted(parts: &mut Option<usize>, batch: usize) -> bool {
+    let Some(count) = parts else { return false };
+    *count += 1;
+    count.is_multiple_of(batch)
 }

@@ -59,6 +59,10 @@ async fn command(
             node.store().utxos = number(count, 10_000_000)?;
             Ok(())
         }
+        ("lanes", [count]) => {
+            node.store().lanes = number(count, 10_000_000)?;
+            Ok(())
+        }
         ("block", [count, bytes]) => {
             blocks(node, number(count, 100_000)?, number(bytes, 2 << 20)?).await
         }
@@ -119,6 +123,8 @@ async fn act(
             asking::headers(connection, parsed(low)?, parsed(high)?).await
         }
         ("request-utxo", [hash]) => asking::utxos(connection, parsed(hash)?).await,
+        ("request-lanes", [hash]) => asking::lanes(connection, parsed(hash)?).await,
+        ("request-anticone", []) => asking::anticone(connection).await,
         ("request-proof", []) => {
             let request = RequestPruningPointProofMessage {};
             connection.send(Payload::RequestPruningPointProof(request)).await

@@ -28,8 +28,12 @@ pub(crate) struct Asked {
     pub(crate) pings: VecDeque<(u64, Instant)>,
     pub(crate) addresses: usize,
     pub(crate) headers: usize,
-    /// How many chunks of unspent outputs have come since they were asked for.
+    /// How many parts of a stream have come since it was asked for: chunks of unspent outputs, blocks
+    /// with trusted data, chunks of lanes; and how many lanes are still to come.
     pub(crate) utxo_chunks: Option<usize>,
+    pub(crate) trusted_blocks: Option<usize>,
+    pub(crate) lane_chunks: Option<usize>,
+    pub(crate) lanes_left: u64,
 }
 
 /// One established connection.

@@ -25,8 +25,10 @@ mod events;
 mod flows;
 mod listening;
 mod node;
+mod proof;
 mod samples;
 mod settings;
+mod state;
 mod streams;
 
 use std::process::ExitCode;

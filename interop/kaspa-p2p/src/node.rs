@@ -26,9 +26,10 @@ use crate::settings::{OLDEST, Settings};
 pub(crate) struct Store {
     pub(crate) chain: Arc<Chain>,
     pub(crate) transactions: HashMap<Hash, Arc<Transaction>>,
-    /// How many addresses, and how many unspent outputs.
+    /// How many addresses, unspent outputs and lanes of the state.
     pub(crate) addresses: u16,
     pub(crate) utxos: u64,
+    pub(crate) lanes: u64,
 }
 
 /// This node.
@@ -45,7 +46,7 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(settings: Settings) -> Self {
         let chain = Arc::new(Chain::new(&settings.network));
-        let store = Store { chain, transactions: HashMap::new(), addresses: 0, utxos: 0 };
+        let store = Store { chain, transactions: HashMap::new(), addresses: 0, utxos: 0, lanes: 0 };
         Self {
             settings,
             hub: Hub::new(),

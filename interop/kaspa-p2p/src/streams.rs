@@ -1,33 +1,20 @@
-//! Answers in several messages: headers, the unspent outputs of the pruning point, its proof.
-//!
-//! They are paced as in kaspad, by the requests for more.
+//! Answers in several messages. They are paced as in kaspad, by the requests for more.
 
 use std::sync::Arc;
 
 use kaspa_consensus_core::header::Header;
 use kaspa_hashes::Hash;
-use kaspa_p2p_lib::IncomingRoute;
 use kaspa_p2p_lib::common::ProtocolError;
-use kaspa_p2p_lib::pb::{
-    BlockHeadersMessage, DoneHeadersMessage, DonePruningPointUtxoSetChunksMessage,
-    OutpointAndUtxoEntryPair, PruningPointProofChunkMessage, PruningPointProofChunksEndMessage,
-    PruningPointProofHeaderArray, PruningPointProofMessage, PruningPointUtxoSetChunkMessage,
-    UnexpectedPruningPointMessage, kaspad_message::Payload,
-};
+use kaspa_p2p_lib::pb::{BlockHeadersMessage, DoneHeadersMessage, kaspad_message::Payload};
+use kaspa_p2p_lib::{IncomingRoute, KaspadMessagePayloadType};
 
-use crate::answers::not_served;
-use crate::asking::BATCH;
 use crate::connection::Connection;
-use crate::samples;
+use crate::describe;
+use crate::proof;
+use crate::state;
 
 /// The most headers in one message.
-const HEADERS: usize = 1 << 10;
-
-/// The unspent outputs in a chunk. A shorter one is the last.
-const UTXOS: u64 = 1_000;
-
-/// Since this version the proof comes in chunks.
-const CHUNKED_PROOF: u32 = 11;
+pub(crate) const HEADERS: usize = 1 << 10;
 
 /// Answers in several messages.
 pub(crate) async fn answer(
@@ -45,24 +32,32 @@ pub(crate) async fn answer(
             let (block, context): (Hash, Hash) = m.try_into()?;
             antipast(connection, block, context, id).await
         }
-        Payload::RequestPruningPointUtxoSet(m) => utxos(connection, route, m.try_into()?).await,
-        Payload::RequestPruningPointProof(_) => proof(connection, id).await,
-        other if is_question(&other) => Err(not_served(&other)),
+        Payload::RequestPruningPointProof(_) => proof::proof(connection, id).await,
+        Payload::RequestPruningPointAndItsAnticone(_) => {
+            proof::anticone(connection, route, id).await
+        }
+        Payload::RequestPruningPointUtxoSet(m) => {
+            state::utxos(connection, route, m.try_into()?).await
+        }
+        Payload::RequestPruningPointSmtState(m) => {
+            state::lanes(connection, route, m.try_into()?).await
+        }
+        other if is_request_for_more(&other) => {
+            let text = format!("{} outside of a stream", describe::kind(&other));
+            Err(ProtocolError::OtherOwned(text))
+        }
         // The rest are answers that nothing here waits for.
         _ => Ok(()),
     }
 }
 
-/// Whether kaspad would serve this, or would take it only in the middle of a stream.
-fn is_question(payload: &Payload) -> bool {
+fn is_request_for_more(payload: &Payload) -> bool {
     matches!(
         payload,
-        Payload::RequestPruningPointAndItsAnticone(_)
+        Payload::RequestNextHeaders(_)
             | Payload::RequestNextPruningPointAndItsAnticoneBlocks(_)
-            | Payload::RequestPruningPointSmtState(_)
-            | Payload::RequestNextPruningPointSmtChunk(_)
-            | Payload::RequestNextHeaders(_)
             | Payload::RequestNextPruningPointUtxoSetChunk(_)
+            | Payload::RequestNextPruningPointSmtChunk(_)
     )
 }
 
@@ -74,10 +69,7 @@ async fn headers(
 ) -> Result<(), ProtocolError> {
     for batch in between(connection, low, high)?.chunks(HEADERS) {
         connection.respond(block_headers(batch), id).await?;
-        match connection.receive(route).await? {
-            (Payload::RequestNextHeaders(_), _) => {}
-            (other, _) => return Err(unexpected("Payload::RequestNextHeaders", &other)),
-        }
+        next(connection, route, KaspadMessagePayloadType::RequestNextHeaders).await?;
     }
     connection.respond(Payload::DoneHeaders(DoneHeadersMessage {}), id).await
 }
@@ -111,75 +103,16 @@ fn block_headers(headers: &[Arc<Header>]) -> Payload {
     Payload::BlockHeaders(BlockHeadersMessage { block_headers })
 }
 
-/// The pruning point is the genesis block.
-async fn utxos(
+/// Waits for the request that lets a stream go on.
+pub(crate) async fn next(
     connection: &Connection,
     route: &mut IncomingRoute,
-    pruning_point: Hash,
+    wanted: KaspadMessagePayloadType,
 ) -> Result<(), ProtocolError> {
-    let (total, known) = {
-        let store = connection.node.store();
-        (store.utxos, store.chain.genesis() == pruning_point)
-    };
-    if !known {
-        let unexpected = UnexpectedPruningPointMessage {};
-        return connection.send(Payload::UnexpectedPruningPoint(unexpected)).await;
+    let (payload, _) = connection.receive(route).await?;
+    let got = KaspadMessagePayloadType::from(&payload);
+    if got == wanted {
+        return Ok(());
     }
-    for chunk in 0.. {
-        let first = chunk * UTXOS;
-        let numbers = first..total.min(first + UTXOS);
-        let last = numbers.end - numbers.start < UTXOS;
-        connection.send(utxo_chunk(numbers)).await?;
-        if (chunk + 1).is_multiple_of(BATCH as u64) {
-            match connection.receive(route).await? {
-                (Payload::RequestNextPruningPointUtxoSetChunk(_), _) => {}
-                (other, _) => {
-                    return Err(unexpected("RequestNextPruningPointUtxoSetChunk", &other));
-                }
-            }
-        }
-        if last {
-            break;
-        }
-    }
-    let done = DonePruningPointUtxoSetChunksMessage {};
-    connection.send(Payload::DonePruningPointUtxoSetChunks(done)).await
-}
-
-fn utxo_chunk(numbers: std::ops::Range<u64>) -> Payload {
-    let pair = |number| {
-        let (outpoint, entry) = samples::utxo(number);
-        OutpointAndUtxoEntryPair::from((&outpoint, &entry))
-    };
-    let outpoint_and_utxo_entry_pairs = numbers.map(pair).collect();
-    Payload::PruningPointUtxoSetChunk(PruningPointUtxoSetChunkMessage {
-        outpoint_and_utxo_entry_pairs,
-    })
-}
-
-/// A proof of two levels: all headers on the lower one and the newest on the upper one.
-async fn proof(connection: &Connection, id: u32) -> Result<(), ProtocolError> {
-    let chain = connection.node.store().chain.clone();
-    let all: Vec<_> = chain.all_headers().map(|header| header.as_ref().into()).collect();
-    let levels = [all, vec![chain.tip().header.as_ref().into()]];
-    if connection.protocol_version() < CHUNKED_PROOF {
-        let headers = levels.map(|headers| PruningPointProofHeaderArray { headers }).into();
-        let proof = PruningPointProofMessage { headers };
-        return connection.respond(Payload::PruningPointProof(proof), id).await;
-    }
-    for (level, headers) in levels.into_iter().enumerate().rev() {
-        for chunk in headers.chunks(HEADERS) {
-            let chunk = PruningPointProofChunkMessage {
-                chunk: chunk.to_vec(),
-                level: u32::try_from(level).expect("there are two levels"),
-            };
-            connection.respond(Payload::PruningPointProofChunk(chunk), id).await?;
-        }
-    }
-    let end = PruningPointProofChunksEndMessage {};
-    connection.respond(Payload::PruningPointProofChunksEnd(end), id).await
-}
-
-fn unexpected(wanted: &'static str, got: &Payload) -> ProtocolError {
-    ProtocolError::UnexpectedMessage(wanted, Some(got.into()))
+    Err(ProtocolError::UnexpectedMessage("a request for the next part", Some(got)))
 }
