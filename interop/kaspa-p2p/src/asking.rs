@@ -206,3 +206,33 @@ fn counted(parts: &mut Option<usize>, batch: usize) -> bool {
     *count += 1;
     count.is_multiple_of(batch)
 }
+
+#[cfg(test)]
+mod tests {
+    use kaspa_p2p_lib::pb::{
+        PruningPointUtxoSetChunkMessage, SmtLaneChunkMessage, SmtLaneEntry, SmtMetadataMessage,
+    };
+
+    use super::{Asked, Payload, next};
+
+    #[test]
+    fn asks_for_more_after_each_batch_that_it_asked_for() {
+        let chunk = Payload::PruningPointUtxoSetChunk(PruningPointUtxoSetChunkMessage::default());
+        let requests = |asked: &mut Asked| (0..200).filter_map(|_| next(asked, &chunk)).count();
+        assert_eq!(requests(&mut Asked { utxo_chunks: Some(0), ..Asked::default() }), 2);
+        assert_eq!(requests(&mut Asked::default()), 0);
+    }
+
+    #[test]
+    fn asks_for_no_lanes_after_the_last() {
+        let mut asked = Asked { lane_chunks: Some(0), ..Asked::default() };
+        let metadata = SmtMetadataMessage { active_lanes_count: 20, ..Default::default() };
+        assert!(next(&mut asked, &Payload::SmtMetadata(metadata)).is_none());
+        let chunk = SmtLaneChunkMessage { entries: vec![SmtLaneEntry::default()] };
+        let chunk = Payload::SmtLaneChunk(chunk);
+        let asks: Vec<bool> = (0..20).map(|_| next(&mut asked, &chunk).is_some()).collect();
+        // After the tenth, and not after the twentieth.
+        assert_eq!(asks.iter().position(|ask| *ask), Some(9));
+        assert_eq!(asks.iter().filter(|ask| **ask).count(), 1);
+    }
+}

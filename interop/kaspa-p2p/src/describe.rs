@@ -183,3 +183,51 @@ fn list(key: &str, hashes: &[Hash]) -> Fields {
 fn text(hash: Hash) -> Value {
     hash.to_string().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use kaspa_p2p_lib::make_message;
+    use kaspa_p2p_lib::pb::{BlockHeadersMessage, BlockMessage, InvRelayBlockMessage};
+
+    use super::{Payload, message};
+    use crate::chain::Chain;
+
+    #[test]
+    fn hashes_what_arrived() {
+        let chain = Chain::new("kaspa-simnet").with_blocks(5, 8_000);
+        let block = chain.tip();
+        let all = message(&make_message!(Payload::Block, BlockMessage::from(block))).unwrap();
+        assert_eq!(all["hash"], block.hash().to_string());
+        assert_eq!(all["last_txid"], block.transactions[8].id().to_string());
+        assert_eq!((&all["count"], &all["root_fits"]), (&9.into(), &true.into()));
+
+        let mut changed = BlockMessage::from(block);
+        changed.transactions[3].lock_time += 1;
+        let all = message(&make_message!(Payload::Block, changed)).unwrap();
+        assert_eq!(all["root_fits"], false);
+    }
+
+    #[test]
+    fn tells_whether_headers_are_linked() {
+        let chain = Chain::new("kaspa-simnet").with_headers(4);
+        let mut block_headers: Vec<_> =
+            chain.all_headers().map(|header| header.as_ref().into()).collect();
+        let headers = BlockHeadersMessage { block_headers: block_headers.clone() };
+        assert_eq!(
+            message(&make_message!(Payload::BlockHeaders, headers)).unwrap()["linked"],
+            true
+        );
+        block_headers.swap(1, 2);
+        let headers = BlockHeadersMessage { block_headers };
+        assert_eq!(
+            message(&make_message!(Payload::BlockHeaders, headers)).unwrap()["linked"],
+            false
+        );
+    }
+
+    #[test]
+    fn refuses_what_kaspa_refuses() {
+        let inv = InvRelayBlockMessage { hash: None };
+        assert!(message(&make_message!(Payload::InvRelayBlock, inv)).is_err());
+    }
+}
