@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::marker::PhantomData;
 
 use peerage_peer::{DisconnectReason, Local, PeerHandle, SendError};
 use peerage_wire_kaspa::proto::types::Hash;
@@ -69,10 +70,10 @@ pub enum RequestError {
 #[must_use = "answers that nobody reads stop the connection"]
 pub struct Answers<R> {
     peer: PeerHandle<Kaspa>,
-    ticket: Ticket,
+    /// `None` once nothing more can come.
+    ticket: Option<Ticket>,
     flow: Flow,
-    done: bool,
-    request: std::marker::PhantomData<fn() -> R>,
+    request: PhantomData<fn() -> R>,
 }
 
 impl<R: Request> Answers<R> {
@@ -83,12 +84,12 @@ impl<R: Request> Answers<R> {
         request: R,
     ) -> Result<Self, RequestError> {
         let mut flow = request.flow();
-        let ticket = correlator.expect(flow.by_id, flow.answers);
+        let ticket = correlator.expect(&flow);
         let payload = flow.take_request();
         let message = Message { request_id: ticket.request_id(), response_id: 0, payload };
         peer.send(&message).await?;
-        let done = flow.is_done();
-        Ok(Self { peer, ticket, flow, done, request: std::marker::PhantomData })
+        let ticket = (!flow.is_done()).then_some(ticket);
+        Ok(Self { peer, ticket, flow, request: PhantomData })
     }
 
     /// The next answer, `None` after the last. After an error there is none either.
@@ -99,11 +100,11 @@ impl<R: Request> Answers<R> {
     /// # Errors
     /// [`RequestError`].
     pub async fn next(&mut self) -> Option<Result<R::Item, RequestError>> {
-        if self.done {
-            return None;
-        }
+        self.ticket.as_ref()?;
         let answer = self.advance().await;
-        self.done = self.flow.is_done() || !matches!(answer, Ok(Some(_)));
+        if self.flow.is_done() || !matches!(answer, Ok(Some(_))) {
+            self.ticket = None;
+        }
         answer.transpose()
     }
 
@@ -128,7 +129,8 @@ impl<R: Request> Answers<R> {
             self.peer.send(&acknowledgement.clone().into()).await?;
             self.flow.acknowledged();
         }
-        let Some(payload) = poll_fn(|cx| self.ticket.poll_answer(cx)).await else {
+        let Some(ticket) = &self.ticket else { return Ok(None) };
+        let Some(payload) = poll_fn(|cx| ticket.poll_answer(cx)).await else {
             let reason = self.peer.closed().await;
             return Err(RequestError::Closed(reason));
         };
@@ -155,7 +157,10 @@ impl<R: Request> Answers<R> {
 
 impl<R> fmt::Debug for Answers<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answers").field("peer", &self.peer).field("done", &self.done).finish()
+        f.debug_struct("Answers")
+            .field("peer", &self.peer)
+            .field("done", &self.ticket.is_none())
+            .finish()
     }
 }
 

@@ -12,6 +12,8 @@ use peerage_peer::{Event, Handler, PeerHandle};
 use peerage_wire::{Malformed, Refusal};
 use peerage_wire_kaspa::proto::{Kaspa, Kind, Message, Payload, Remote};
 
+use super::flow::{Flow, LAST};
+
 /// Our numbers begin here; those below are for callers who number their own requests.
 const FIRST_ID: u32 = 1 << 31;
 
@@ -38,6 +40,8 @@ struct Request {
     id: u32,
     by_id: bool,
     answers: &'static [Kind],
+    /// How many more answers there can be; then the next such message is another request's.
+    left: u64,
     queue: VecDeque<(Payload, usize)>,
     reader: Option<Waker>,
 }
@@ -49,13 +53,14 @@ impl Correlator {
         Arc::new(Self { waiting: Mutex::new(waiting), limit })
     }
 
-    /// Begins to wait for answers of these kinds.
-    pub(crate) fn expect(self: &Arc<Self>, by_id: bool, answers: &'static [Kind]) -> Ticket {
+    /// Begins to wait for the answers to a request.
+    pub(crate) fn expect(self: &Arc<Self>, flow: &Flow) -> Ticket {
         let mut waiting = self.lock();
         let id = waiting.next_id;
         waiting.next_id = id.checked_add(1).unwrap_or(FIRST_ID);
-        let queue = VecDeque::new();
-        waiting.requests.push(Request { id, by_id, answers, queue, reader: None });
+        let Flow { by_id, answers, .. } = *flow;
+        let (left, queue) = (flow.most(), VecDeque::new());
+        waiting.requests.push(Request { id, by_id, answers, left, queue, reader: None });
         Ticket { correlator: Arc::clone(self), id, by_id }
     }
 
@@ -66,9 +71,10 @@ impl Correlator {
         let found = waiting.requests.iter_mut().find(|request| {
             let named = message.response_id == request.id;
             let fits = message.response_id == 0 && !request.by_id;
-            request.answers.contains(&kind) && (named || fits)
+            request.left > 0 && request.answers.contains(&kind) && (named || fits)
         });
         let Some(request) = found else { return Some(message) };
+        request.left = if LAST.contains(&kind) { 0 } else { request.left - 1 };
         let len = message.encoded_len();
         request.queue.push_back((message.payload, len));
         let reader = request.reader.take();
@@ -229,5 +235,78 @@ impl<H> Drop for Correlating<H> {
     /// However the connection ends, nobody waits for it any longer.
     fn drop(&mut self) {
         self.correlator.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use peerage_wire_kaspa::proto::message::{
+        RequestHeaders, RequestTransactions, TransactionNotFound,
+    };
+    use peerage_wire_kaspa::proto::types::Hash;
+
+    use super::super::answers::Request as _;
+    use super::*;
+
+    fn not_found(number: u8) -> Message {
+        let id = Some(Hash::from_bytes([number; 32]));
+        Payload::TransactionNotFound(TransactionNotFound { id }).into()
+    }
+
+    fn answer(ticket: &Ticket) -> Option<Poll<Option<Payload>>> {
+        Some(ticket.poll_answer(&Context::from_waker(Waker::noop()))).filter(Poll::is_ready)
+    }
+
+    #[test]
+    fn answers_by_kind_go_to_whoever_asked_first_and_still_waits() {
+        let correlator = Correlator::new(1 << 20);
+        let ask = |numbers: &[u8]| {
+            let ids = numbers.iter().map(|number| Hash::from_bytes([*number; 32])).collect();
+            correlator.expect(&RequestTransactions { ids }.flow())
+        };
+        let (first, second) = (ask(&[1, 2]), ask(&[3]));
+        assert_eq!(first.request_id(), 0);
+        // All of them come before anybody reads.
+        for number in [1, 2, 3] {
+            assert_eq!(correlator.take(not_found(number)), None);
+        }
+        assert_eq!(correlator.take(not_found(4)), Some(not_found(4)), "nobody asked");
+        for (ticket, number) in [(&first, 1), (&first, 2), (&second, 3)] {
+            assert_eq!(answer(ticket), Some(Poll::Ready(Some(not_found(number).payload))));
+        }
+        assert_eq!((answer(&first), answer(&second)), (None, None));
+    }
+
+    #[test]
+    fn answers_by_number_go_to_whoever_has_it() {
+        let correlator = Correlator::new(1 << 20);
+        let ask = || correlator.expect(&RequestHeaders::default().flow());
+        let (first, second) = (ask(), ask());
+        let done = |id| Message { response_id: id, ..Payload::DoneHeaders.into() };
+        let id = second.request_id();
+        assert!(id >= FIRST_ID && id != first.request_id());
+        assert_eq!(correlator.take(done(id)), None);
+        assert_eq!(correlator.take(done(id)), Some(done(id)), "it is over");
+        assert_eq!(correlator.take(done(0)), Some(done(0)), "it names nobody");
+        drop(first);
+        assert_eq!(answer(&second), Some(Poll::Ready(Some(Payload::DoneHeaders))));
+        correlator.end();
+        assert_eq!(answer(&second), Some(Poll::Ready(None)));
+    }
+
+    #[test]
+    fn what_nobody_reads_stops_the_reading_until_it_is_given_up() {
+        let correlator = Correlator::new(64);
+        let cx = Context::from_waker(Waker::noop());
+        let ids = vec![Hash::ZERO; 3];
+        let ticket = correlator.expect(&RequestTransactions { ids }.flow());
+        assert!(correlator.poll_room(&cx).is_ready());
+        for _ in 0..2 {
+            assert_eq!(correlator.take(not_found(0)), None);
+        }
+        assert!(correlator.poll_room(&cx).is_pending());
+        drop(ticket);
+        assert!(correlator.poll_room(&cx).is_ready());
+        assert_eq!(correlator.lock().bytes, 0);
     }
 }

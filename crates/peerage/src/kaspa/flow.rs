@@ -23,8 +23,8 @@ enum End {
     After(u64),
     /// An answer of this kind, which says nothing else.
     With(Kind),
-    /// An answer of one of these kinds, which is the last.
-    Whole { last: Kind, or_with: Kind },
+    /// An answer of the first kind, which says all, or one of the second, which says nothing else.
+    Whole(Kind, Kind),
     /// These blocks or transactions have come, in this order.
     Named(std::vec::IntoIter<Hash>),
     /// As many lanes have come as the first answer has promised.
@@ -52,6 +52,15 @@ pub(crate) enum Turn {
 impl Flow {
     fn new(request: Payload, by_id: bool, answers: &'static [Kind], end: End) -> Self {
         Self { request: Some(request), by_id, answers, end, acknowledge: None }
+    }
+
+    /// How many answers there can be.
+    pub(crate) fn most(&self) -> u64 {
+        match &self.end {
+            End::After(count) => *count,
+            End::Named(names) => names.len() as u64,
+            End::With(_) | End::Whole(..) | End::Lanes { .. } => u64::MAX,
+        }
     }
 
     /// One answer.
@@ -91,7 +100,7 @@ impl Flow {
         whole: Kind,
         end: Kind,
     ) -> Self {
-        Self::new(request, true, answers, End::Whole { last: whole, or_with: end })
+        Self::new(request, true, answers, End::Whole(whole, end))
     }
 
     /// As many lanes as the metadata promises.
@@ -115,7 +124,7 @@ impl Flow {
             End::After(left) => *left == 0,
             End::Named(names) => names.len() == 0,
             End::Lanes { promised, come } => *promised == Some(*come),
-            End::With(_) | End::Whole { .. } => false,
+            End::With(_) | End::Whole(..) => false,
         }
     }
 
@@ -138,11 +147,9 @@ impl Flow {
             return Ok(Turn::OtherPruningPoint);
         }
         match &mut self.end {
-            End::With(end) | End::Whole { or_with: end, .. } if *end == kind => {
-                return Ok(Turn::End);
-            }
-            End::Whole { last, .. } if *last == kind => self.end = End::After(0),
-            End::With(_) | End::Whole { .. } => {}
+            End::With(end) | End::Whole(_, end) if *end == kind => return Ok(Turn::End),
+            End::Whole(whole, _) if *whole == kind => self.end = End::After(0),
+            End::With(_) | End::Whole(..) => {}
             End::After(left) => *left = left.saturating_sub(1),
             End::Named(names) => match names.next() {
                 Some(due) if name(answer) == Some(due) => {}
@@ -160,6 +167,17 @@ impl Flow {
         Ok(Turn::Item)
     }
 }
+
+/// What ends the answers to whatever was asked. No request has two of these among its answers but as
+/// alternatives.
+pub(crate) const LAST: &[Kind] = &[
+    Kind::DoneHeaders,
+    Kind::PruningPointProof,
+    Kind::PruningPointProofChunksEnd,
+    Kind::DoneBlocksWithTrustedData,
+    Kind::DonePruningPointUtxoSetChunks,
+    Kind::UnexpectedPruningPoint,
+];
 
 fn count_lanes(
     answer: &Payload,
