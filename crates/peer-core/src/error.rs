@@ -69,6 +69,9 @@ pub enum Local {
     /// The last handle was dropped.
     #[error("the last handle was dropped")]
     HandleDropped,
+    /// Nobody waited for the opening any longer: its future was dropped, or its time was over.
+    #[error("the opening was given up")]
+    OpeningGivenUp,
     /// A handler panicked.
     #[error("a handler panicked")]
     HandlerPanicked,

@@ -27,7 +27,14 @@ pub struct Budget(Arc<Shared>);
 struct Shared {
     limit: usize,
     used: AtomicUsize,
-    waiting: Mutex<Vec<Waker>>,
+    waiting: Mutex<Waiting>,
+}
+
+/// Who waits, each by a number of its own.
+#[derive(Default)]
+struct Waiting {
+    next: u64,
+    takers: Vec<(u64, Waker)>,
 }
 
 impl Budget {
@@ -63,23 +70,42 @@ impl Budget {
         }
         let before = self.0.used.fetch_sub(bytes, Ordering::AcqRel);
         if before >= self.0.limit && before - bytes < self.0.limit {
-            let waiting = std::mem::take(&mut *self.waiting());
-            waiting.into_iter().for_each(Waker::wake);
+            let waiting = std::mem::take(&mut self.waiting().takers);
+            waiting.into_iter().for_each(|(_, waker)| waker.wake());
         }
     }
 
     /// Adds `bytes` as soon as the budget is not full; one taker may thereby exceed it by what it
-    /// takes.
-    pub(crate) fn poll_add(&self, cx: &Context<'_>, bytes: usize) -> Poll<()> {
+    /// takes. While it is pending, `place` is the taker's on the list of those who wait.
+    fn poll_add(&self, cx: &Context<'_>, bytes: usize, place: &mut Option<u64>) -> Poll<()> {
         if self.try_add(bytes) {
+            self.give_up(place);
             return Poll::Ready(());
         }
         let mut waiting = self.waiting();
-        waiting.retain(|waker| !waker.will_wake(cx.waker()));
-        waiting.push(cx.waker().clone());
+        let number = *place.get_or_insert_with(|| {
+            waiting.next += 1;
+            waiting.next
+        });
+        let waker = cx.waker().clone();
+        match waiting.takers.iter_mut().find(|(taker, _)| *taker == number) {
+            Some(taker) => taker.1 = waker,
+            None => waiting.takers.push((number, waker)),
+        }
         drop(waiting);
         // Whoever freed bytes before we were on the list woke nobody: look again.
-        if self.try_add(bytes) { Poll::Ready(()) } else { Poll::Pending }
+        if self.try_add(bytes) {
+            self.give_up(place);
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Takes whoever waits no longer off the list.
+    fn give_up(&self, place: &mut Option<u64>) {
+        if let Some(number) = place.take() {
+            self.waiting().takers.retain(|(taker, _)| *taker != number);
+        }
     }
 
     /// Looks and adds at once, so that two takers cannot both be the one that exceeds it.
@@ -88,7 +114,7 @@ impl Budget {
         self.0.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below).is_ok()
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<Waker>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -111,20 +137,22 @@ impl fmt::Debug for Budget {
 pub struct Charge {
     budget: Budget,
     bytes: usize,
+    /// Our place among those who wait.
+    place: Option<u64>,
 }
 
 impl Charge {
     /// Nothing yet.
     #[must_use]
     pub const fn new(budget: Budget) -> Self {
-        Self { budget, bytes: 0 }
+        Self { budget, bytes: 0, place: None }
     }
 
     /// Raises the charge to `bytes` as soon as the budget allows it.
     pub fn poll_raise(&mut self, cx: &Context<'_>, bytes: usize) -> Poll<()> {
         let more = bytes.saturating_sub(self.bytes);
         if more > 0 {
-            std::task::ready!(self.budget.poll_add(cx, more));
+            std::task::ready!(self.budget.poll_add(cx, more, &mut self.place));
             self.bytes = bytes;
         }
         Poll::Ready(())
@@ -138,6 +166,7 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
+        self.budget.give_up(&mut self.place);
         self.release();
     }
 }
@@ -159,5 +188,20 @@ mod tests {
         assert_eq!(budget.used(), 1);
         drop(second);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn whoever_gives_up_leaves_nothing_behind() {
+        let budget = Budget::new(1);
+        let mut holder = Charge::new(budget.clone());
+        let cx = Context::from_waker(Waker::noop());
+        assert!(holder.poll_raise(&cx, 1).is_ready());
+        for _ in 0..3 {
+            let mut other = Charge::new(budget.clone());
+            assert!(other.poll_raise(&cx, 1).is_pending() && other.poll_raise(&cx, 1).is_pending());
+            assert_eq!(budget.waiting().takers.len(), 1);
+        }
+        assert!(budget.waiting().takers.is_empty());
+        assert_eq!(budget.used(), 1);
     }
 }

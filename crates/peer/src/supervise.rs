@@ -37,7 +37,7 @@ where
     H: Handler<P>,
 {
     pub(crate) fn new(driver: Driver<P, L, H>, shared: Arc<Shared<P>>) -> Self {
-        let reason = Local::HandleDropped.into();
+        let reason = Local::OpeningGivenUp.into();
         Self { driver: Box::new(driver), ending: Ending { shared, reason }, opening: true }
     }
 
