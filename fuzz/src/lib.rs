@@ -9,18 +9,19 @@ pub mod receiver;
 mod targets;
 
 pub use targets::{
-    addresses, differential_bitcoin, frame_v1, message, message_kaspa, message_kaspa_legacy,
-    peer_inputs, socks, v2_initiator, v2_raw, v2_responder, views,
+    addresses, differential_bitcoin, frame_v1, frames_grpc, message, message_kaspa,
+    message_kaspa_legacy, peer_inputs, socks, v2_initiator, v2_raw, v2_responder, views,
 };
 
 /// A target: its name, and the function that takes the fuzzer's bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by name.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("addresses", addresses),
     ("differential_bitcoin", differential_bitcoin),
     ("frame_v1", frame_v1),
+    ("frames_grpc", frames_grpc),
     ("message", message),
     ("message_kaspa", message_kaspa),
     ("message_kaspa_legacy", message_kaspa_legacy),

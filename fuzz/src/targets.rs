@@ -3,6 +3,7 @@
 mod addresses;
 mod differential_bitcoin;
 mod frame_v1;
+mod frames_grpc;
 mod message;
 mod message_kaspa;
 mod message_kaspa_legacy;
@@ -14,6 +15,7 @@ mod views;
 pub use addresses::addresses;
 pub use differential_bitcoin::differential_bitcoin;
 pub use frame_v1::frame_v1;
+pub use frames_grpc::frames_grpc;
 pub use message::message;
 pub use message_kaspa::message_kaspa;
 pub use message_kaspa_legacy::message_kaspa_legacy;

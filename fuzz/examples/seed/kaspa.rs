@@ -36,6 +36,42 @@ pub(crate) fn inputs() -> Vec<(String, Vec<u8>)> {
     inputs
 }
 
+/// The inputs of `frames_grpc`: a mode, the length of pieces, and a stream, or what is to be packed.
+pub(crate) fn streams() -> Vec<(String, Vec<u8>)> {
+    let ping = encoded(&Payload::Ping(Ping { nonce: 7 }).into());
+    let ids = vec![hash(9); 2_000];
+    let inv = encoded(&Payload::InvTransactions(InvTransactions { ids: ids.clone() }).into());
+    let headers =
+        encoded(&Payload::BlockHeaders(BlockHeaders { block_headers: vec![header(); 9] }).into());
+    let stream = |messages: &[&[u8]]| {
+        let framed = messages.iter().map(|message| {
+            let len = u32::try_from(message.len()).unwrap().to_be_bytes();
+            [&[0][..], &len, message].concat()
+        });
+        framed.collect::<Vec<_>>().concat()
+    };
+    let all = stream(&[&ping, &headers, &ping, b"", &ping]);
+    let too_large = stream(&[&[&[0x82, 1, 0xff, 0x7f][..], &[0; 5_000]].concat()]);
+    let packed_before_agreed = [&[1, 0, 0, 0, 3][..], &[1, 2, 3]].concat();
+    [
+        ("whole", 0, 255, all.clone()),
+        ("bytes", 0, 1, all),
+        ("large", 0, 250, stream(&[&inv])),
+        ("too-large", 0, 7, too_large),
+        ("opening", 4, 99, stream(&[&inv])),
+        ("claim", 0, 9, vec![0, 255, 255, 255, 255]),
+        ("flag", 2, 9, vec![2, 0, 0, 0, 0]),
+        ("packed-unasked", 0, 9, packed_before_agreed.clone()),
+        ("packed-badly", 2, 9, packed_before_agreed),
+        ("packed", 3, 11, inv[..40_000].to_vec()),
+        ("packed-ping", 3, 1, ping),
+        ("packed-headers", 3, 200, headers),
+        ("packed-bomb", 3, 30, [&[0x82, 1, 0xff, 0x7f][..], &[0; 30_000]].concat()),
+    ]
+    .map(|(name, mode, piece, bytes)| (name.into(), [&[mode, piece][..], &bytes].concat()))
+    .into()
+}
+
 fn encoded(message: &Message) -> Vec<u8> {
     let mut out = Vec::new();
     message.encode(&mut out);

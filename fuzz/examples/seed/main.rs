@@ -29,6 +29,7 @@ fn main() -> std::io::Result<()> {
         engine(),
         texts(),
         proxies(),
+        seeds("frames_grpc", kaspa::streams()),
         seeds("message_kaspa", kaspa::inputs()),
         seeds("message_kaspa_legacy", kaspa_legacy::inputs()),
     ]
