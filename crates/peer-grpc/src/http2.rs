@@ -11,7 +11,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::client::{self, ResponseFuture, SendRequest};
@@ -156,9 +156,13 @@ where
         self.over
     }
 
-    /// Reads what may be read at once, and writes what can be written.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
+    /// Reads what may be read at once, and writes what can be written. To be called after whatever is
+    /// done here, because only the socket wakes the task: the library would wake it while it runs, for
+    /// what it does next anyway.
+    pub(crate) fn poll(&mut self, task: &Context<'_>) {
         self.counts.allow(READ);
+        self.counts.wake(task);
+        let cx = &mut Context::from_waker(Waker::noop());
         while !self.over && self.poll_connection(cx) {}
         self.poll_response(cx);
         if let Some(reason) = &self.refused
@@ -169,7 +173,8 @@ where
     }
 
     /// The next bytes of messages, if they have come.
-    pub(crate) fn chunk(&mut self, cx: &mut Context<'_>) -> Option<Bytes> {
+    pub(crate) fn chunk(&mut self) -> Option<Bytes> {
+        let cx = &mut Context::from_waker(Waker::noop());
         if let Receive::Messages(stream) = &mut self.receive {
             match stream.poll_data(cx) {
                 Poll::Ready(Some(Ok(chunk))) => return Some(chunk),

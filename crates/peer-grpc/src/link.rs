@@ -91,13 +91,13 @@ where
 
     /// Hands on what may be sent, moves the connection and takes in what has come. Whether messages
     /// were written, or the way for them opened.
-    fn pump(&mut self, cx: &mut Context<'_>) -> bool {
+    fn pump(&mut self, cx: &Context<'_>) -> bool {
         self.unmoved = false;
         let before = self.http.counts().data();
         loop {
             self.hand_on();
             self.http.poll(cx);
-            self.take_in(cx);
+            self.take_in();
             self.output.note_written(self.http.counts().data());
             // What was written or read may have made room for more.
             let more = self.output.unsent() > 0 && self.http.capacity(self.output.unsent()) > 0;
@@ -121,9 +121,9 @@ where
         }
     }
 
-    fn take_in(&mut self, cx: &mut Context<'_>) {
+    fn take_in(&mut self) {
         let ended = self.http.end().is_some();
-        while let Some(chunk) = self.http.chunk(cx) {
+        while let Some(chunk) = self.http.chunk() {
             self.frames.push(chunk);
             self.fresh = true;
         }
@@ -349,7 +349,7 @@ where
             } else {
                 self.http.cancel();
             }
-            self.http.poll(&mut Context::from_waker(Waker::noop()));
+            self.http.poll(&Context::from_waker(Waker::noop()));
         }));
     }
 }
