@@ -19,14 +19,17 @@ use h2::server::{self, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use http::uri::Authority;
 use peerage_peer_core::DisconnectReason;
-use peerage_wire::Malformed;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::Options;
 use crate::head::{self, Theirs};
 use crate::meter::{Counts, Meter, PREFACE};
 
+mod end;
 mod limits;
+
+pub(crate) use end::End;
+use end::end_of;
 
 /// How much is read before what arrived is looked at, in bytes.
 const READ: usize = 64 << 10;
@@ -48,17 +51,6 @@ pub(crate) struct Http2<S> {
     /// Why the request was refused, while the refusal is written.
     refused: Option<DisconnectReason>,
     end: Option<End>,
-}
-
-/// How it came to an end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The remote said so, or hung up.
-    Closed,
-    /// Reading or writing failed.
-    Io(std::io::ErrorKind),
-    /// Another reason, of which one of both is to blame.
-    Failed(DisconnectReason),
 }
 
 enum Connection<S> {
@@ -367,27 +359,6 @@ where
         self.receive = Receive::Over;
         self.end.get_or_insert(end);
     }
-}
-
-impl From<DisconnectReason> for End {
-    fn from(reason: DisconnectReason) -> Self {
-        if reason == DisconnectReason::RemoteClosed { Self::Closed } else { Self::Failed(reason) }
-    }
-}
-
-/// Whose fault an error is: what the library finds wrong is the remote's, and what the remote says
-/// is that it hangs up.
-fn end_of(error: &h2::Error, counts: &Counts) -> End {
-    if let Some(kind) = counts.read_failed() {
-        return End::Io(kind);
-    }
-    if let Some(io) = error.get_io() {
-        return if counts.is_eof() { End::Closed } else { End::Io(io.kind()) };
-    }
-    if error.is_remote() || matches!(error.reason(), Some(Reason::NO_ERROR | Reason::CANCEL)) {
-        return End::Closed;
-    }
-    End::Failed(Malformed::Invalid { what: "HTTP/2" }.into())
 }
 
 impl<S> std::fmt::Debug for Http2<S> {

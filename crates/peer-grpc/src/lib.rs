@@ -28,5 +28,7 @@ mod toy;
 
 pub use connect::{connect, open};
 pub use frames::Frames;
+pub use http::HeaderValue;
+pub use http::uri::Authority;
 pub use link::GrpcLink;
 pub use options::Options;

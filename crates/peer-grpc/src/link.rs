@@ -12,7 +12,7 @@ use peerage_transport::{Frame, Negotiated};
 use peerage_wire::{COPY_UP_TO, Envelope, Payload};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::frames::{Frames, HEADER};
+use crate::frames::Frames;
 use crate::http2::{End, Http2};
 use crate::output::Output;
 use crate::{Options, gzip};
@@ -166,25 +166,6 @@ where
         gzip::pack(plain, &mut packed);
         (packed.len() < plain.len()).then(|| packed.into())
     }
-
-    fn push_copy(&mut self, body: &[u8]) -> usize {
-        self.output.copy(&header(0, body.len()));
-        self.output.copy(body);
-        HEADER + body.len()
-    }
-
-    fn push_shared(&mut self, flag: u8, body: Bytes) -> usize {
-        let len = HEADER + body.len();
-        self.output.copy(&header(flag, body.len()));
-        self.output.share(body);
-        len
-    }
-}
-
-/// The bytes before a message.
-fn header(flag: u8, len: usize) -> [u8; HEADER] {
-    let [a, b, c, d] = u32::try_from(len).expect("caps are far below 4 GiB").to_be_bytes();
-    [flag, a, b, c, d]
 }
 
 impl<S, K> Link<K> for GrpcLink<S, K>
@@ -206,7 +187,8 @@ where
             return Poll::Ready(Ok(true));
         }
         if waits {
-            return Poll::Pending;
+            let failed = self.http.counts().write_failed();
+            return failed.map_or(Poll::Pending, |kind| Poll::Ready(Err(kind.into())));
         }
         let end = self.poll_end(may_read);
         if end.is_pending() && self.http.counts().is_stopped() {
@@ -292,10 +274,10 @@ where
         let Unsealed { payload, charge, receipt, .. } = frame;
         self.unmoved = true;
         let len = match self.pack(payload.as_slice()) {
-            Some(packed) => self.push_shared(1, packed),
+            Some(packed) => self.output.share(1, packed),
             None => match payload {
-                Payload::Shared(bytes) if bytes.len() > COPY_UP_TO => self.push_shared(0, bytes),
-                payload => self.push_copy(payload.as_slice()),
+                Payload::Shared(bytes) if bytes.len() > COPY_UP_TO => self.output.share(0, bytes),
+                payload => self.output.copy(0, payload.as_slice()),
             },
         };
         self.output.end_frame(len, charge, receipt);

@@ -295,6 +295,9 @@ async fn remotes_that_abuse_http2() {
             assert_eq!(reason, broken, "{what}");
         }
     }
+    // A few streams too many are only refused.
+    let few = (0..5).map(|n| head(3 + 2 * n));
+    assert_eq!(flooded(few).await, DisconnectReason::RemoteClosed);
     // Honest, if odd: pings, priorities and frames of kinds that nobody knows.
     let pings = (0..10_000).map(|_| frame(6, 0, 0, &[7; 8]));
     assert_eq!(flooded(pings).await, DisconnectReason::RemoteClosed);
