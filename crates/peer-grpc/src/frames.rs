@@ -30,6 +30,39 @@ const COPY_BELOW: usize = 8 << 10;
 /// Chunks go in with [`push`](Self::push), messages come out of [`next_frame`](Self::next_frame).
 /// When that gives `None` although a message has arrived in part, [`wants`](Self::wants) may ask for
 /// memory, and [`grant`](Self::grant) gives it.
+///
+/// ```
+/// use bytes::Bytes;
+/// use peerage_peer_grpc::Frames;
+/// # use peerage_wire::{Envelope, Kind, Name, Peek, Policy};
+/// # #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// # struct Ping;
+/// # impl std::fmt::Display for Ping {
+/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("ping") }
+/// # }
+/// # impl Kind for Ping {
+/// #     fn name(self) -> Name { Name::Field("ping") }
+/// #     fn policy(self) -> &'static Policy<Self> {
+/// #         static PING: Policy<Ping> = Policy { name: "ping", short_id: None, cap: 16,
+/// #             expect: None, versioned: false, unknown: false };
+/// #         &PING
+/// #     }
+/// # }
+/// # impl Envelope for Ping {
+/// #     const PATH: &'static str = "/ping.Ping/Ping";
+/// #     fn peek(prefix: &[u8]) -> Peek<Self> {
+/// #         if prefix.is_empty() { Peek::More } else { Peek::Kind(Self) }
+/// #     }
+/// # }
+///
+/// let mut frames = Frames::<Ping>::new(4_096);
+/// frames.push(Bytes::from_static(b"\0\0\0\0\x03\x82\x01"));
+/// assert_eq!(frames.next_frame()?, None);
+/// frames.push(Bytes::from_static(b"\0"));
+/// let frame = frames.next_frame()?.expect("all of it is there");
+/// assert_eq!((frame.kind, &frame.payload[..]), (Ping, &b"\x82\x01\0"[..]));
+/// # Ok::<(), peerage_wire::Malformed>(())
+/// ```
 #[derive(Debug)]
 pub struct Frames<K> {
     input: Input,

@@ -27,6 +27,7 @@ use crate::meter::{Counts, Meter, PREFACE};
 
 mod end;
 mod limits;
+mod receive;
 
 pub(crate) use end::End;
 use end::end_of;
@@ -164,21 +165,6 @@ where
         }
     }
 
-    /// The next bytes of messages, if they have come.
-    pub(crate) fn chunk(&mut self) -> Option<Bytes> {
-        let cx = &mut Context::from_waker(Waker::noop());
-        if let Receive::Messages(stream) = &mut self.receive {
-            match stream.poll_data(cx) {
-                Poll::Ready(Some(Ok(chunk))) => return Some(chunk),
-                Poll::Ready(Some(Err(error))) => self.ended(&error),
-                Poll::Ready(None) => self.turn_to_trailers(),
-                Poll::Pending => {}
-            }
-        }
-        self.poll_trailers(cx);
-        None
-    }
-
     /// So many bytes of messages were used up: the remote may send as many more.
     pub(crate) fn release(&mut self, bytes: usize) {
         if let Receive::Messages(stream) = &mut self.receive {
@@ -309,44 +295,6 @@ where
                     self.ended(&error);
                 }
             }
-        }
-    }
-
-    fn poll_response(&mut self, cx: &mut Context<'_>) {
-        let Receive::Response(response) = &mut self.receive else { return };
-        match Pin::new(response).poll(cx) {
-            Poll::Pending => {}
-            Poll::Ready(Err(error)) => self.ended(&error),
-            Poll::Ready(Ok(response)) => {
-                let (parts, messages) = response.into_parts();
-                match head::judge_response(&parts, &self.options) {
-                    Ok(theirs) => {
-                        self.theirs = Some(theirs);
-                        self.receive = Receive::Messages(messages);
-                    }
-                    Err(reason) => self.finish_receiving(reason.into()),
-                }
-            }
-        }
-    }
-
-    fn turn_to_trailers(&mut self) {
-        self.receive = match std::mem::replace(&mut self.receive, Receive::Nothing) {
-            Receive::Messages(stream) => Receive::Trailers(stream),
-            other => other,
-        };
-    }
-
-    fn poll_trailers(&mut self, cx: &mut Context<'_>) {
-        let Receive::Trailers(stream) = &mut self.receive else { return };
-        match stream.poll_trailers(cx) {
-            Poll::Pending => {}
-            Poll::Ready(Ok(trailers)) => {
-                let reason =
-                    trailers.as_ref().map_or(DisconnectReason::RemoteClosed, head::end_of_call);
-                self.finish_receiving(reason.into());
-            }
-            Poll::Ready(Err(error)) => self.ended(&error),
         }
     }
 
