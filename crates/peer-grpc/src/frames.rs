@@ -4,30 +4,23 @@
 //! DATA frames cut this anywhere. A message that lies in one chunk is a slice of it; others are put
 //! together in memory that grows with what has arrived, never by the length that was claimed.
 
-use std::collections::VecDeque;
 use std::marker::PhantomData;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::Bytes;
 use peerage_transport::Frame;
 use peerage_wire::{Command, Envelope, Malformed, Name};
 
 mod assembly;
+mod input;
 
 use assembly::Assembly;
+use input::Input;
 
 /// The bytes before each message: whether it is packed, and its length.
 pub(crate) const HEADER: usize = 5;
 
 /// How much a message may hold without being granted memory, in bytes: what every connection may.
 pub(crate) const FREE: usize = 64 << 10;
-
-/// Chunks that wait beyond these are put together if they are small, so that a chunk of one byte
-/// does not hold a whole read buffer, as often as the window has bytes.
-const LOOSE_CHUNKS: usize = 32;
-const SMALL: usize = 4 << 10;
-
-/// The room that small chunks are put together in, in bytes.
-const TOGETHER: usize = 16 << 10;
 
 /// Messages below this are copied for handlers that keep them: a slice holds a read buffer.
 const COPY_BELOW: usize = 8 << 10;
@@ -37,6 +30,39 @@ const COPY_BELOW: usize = 8 << 10;
 /// Chunks go in with [`push`](Self::push), messages come out of [`next_frame`](Self::next_frame).
 /// When that gives `None` although a message has arrived in part, [`wants`](Self::wants) may ask for
 /// memory, and [`grant`](Self::grant) gives it.
+///
+/// ```
+/// use bytes::Bytes;
+/// use peerage_peer_grpc::Frames;
+/// # use peerage_wire::{Envelope, Kind, Name, Peek, Policy};
+/// # #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// # struct Ping;
+/// # impl std::fmt::Display for Ping {
+/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("ping") }
+/// # }
+/// # impl Kind for Ping {
+/// #     fn name(self) -> Name { Name::Field("ping") }
+/// #     fn policy(self) -> &'static Policy<Self> {
+/// #         static PING: Policy<Ping> = Policy { name: "ping", short_id: None, cap: 16,
+/// #             expect: None, versioned: false, unknown: false };
+/// #         &PING
+/// #     }
+/// # }
+/// # impl Envelope for Ping {
+/// #     const PATH: &'static str = "/ping.Ping/Ping";
+/// #     fn peek(prefix: &[u8]) -> Peek<Self> {
+/// #         if prefix.is_empty() { Peek::More } else { Peek::Kind(Self) }
+/// #     }
+/// # }
+///
+/// let mut frames = Frames::<Ping>::new(4_096);
+/// frames.push(Bytes::from_static(b"\0\0\0\0\x03\x82\x01"));
+/// assert_eq!(frames.next_frame()?, None);
+/// frames.push(Bytes::from_static(b"\0"));
+/// let frame = frames.next_frame()?.expect("all of it is there");
+/// assert_eq!((frame.kind, &frame.payload[..]), (Ping, &b"\x82\x01\0"[..]));
+/// # Ok::<(), peerage_wire::Malformed>(())
+/// ```
 #[derive(Debug)]
 pub struct Frames<K> {
     input: Input,
@@ -64,16 +90,6 @@ enum State<K> {
     /// Between messages, or in the bytes before one.
     Header([u8; HEADER], usize),
     Body(Assembly<K>),
-}
-
-/// What has arrived and was not looked at yet.
-#[derive(Debug, Default)]
-struct Input {
-    chunks: VecDeque<Bytes>,
-    /// Small chunks behind all others, side by side.
-    together: BytesMut,
-    len: usize,
-    taken: usize,
 }
 
 impl<K: Envelope> Frames<K> {
@@ -166,7 +182,7 @@ impl<K: Envelope> Frames<K> {
             State::Header(..) => 0,
             State::Body(body) => body.held(),
         };
-        body + self.input.together.capacity()
+        body + self.input.held()
     }
 
     fn advance(&mut self) -> Result<Option<Frame<K>>, Malformed> {
@@ -220,85 +236,6 @@ const fn packed_bound(len: usize) -> usize {
 
 fn too_large(command: Name, len: usize, max: usize) -> Malformed {
     Malformed::TooLarge { command, len: len as u64, max: max as u64 }
-}
-
-impl Input {
-    fn push(&mut self, chunk: Bytes) {
-        self.len += chunk.len();
-        if chunk.len() >= SMALL || self.chunks.len() < LOOSE_CHUNKS {
-            self.close();
-            self.chunks.push_back(chunk);
-            return;
-        }
-        if self.together.len() + chunk.len() > TOGETHER {
-            self.close();
-        }
-        if self.together.capacity() == 0 {
-            self.together.reserve(TOGETHER);
-        }
-        self.together.extend_from_slice(&chunk);
-    }
-
-    /// Puts the small chunks in line with the others.
-    fn close(&mut self) {
-        if !self.together.is_empty() {
-            self.chunks.push_back(std::mem::take(&mut self.together).freeze());
-        }
-    }
-
-    /// The bytes that come next, as far as they lie side by side; empty if there are none.
-    fn front(&mut self) -> &[u8] {
-        if self.chunks.is_empty() {
-            self.close();
-        }
-        self.chunks.front().map_or(&[], |chunk| chunk)
-    }
-
-    /// Takes `count` bytes of those that lie side by side.
-    fn consume(&mut self, count: usize) {
-        let Some(front) = self.chunks.front_mut() else { return };
-        front.advance(count);
-        if !front.has_remaining() {
-            self.chunks.pop_front();
-        }
-        self.len -= count;
-        self.taken += count;
-    }
-
-    /// Takes `count` bytes of those that lie side by side, as they are.
-    fn split(&mut self, count: usize) -> Bytes {
-        let part = self.chunks.front().map_or_else(Bytes::new, |front| front.slice(..count));
-        self.consume(count);
-        part
-    }
-
-    /// Takes as many bytes as fill `out`, if there are so many; returns their number.
-    fn copy_to(&mut self, out: &mut [u8]) -> usize {
-        let mut filled = 0;
-        while filled < out.len() && self.len > 0 {
-            let front = self.front();
-            let part = front.len().min(out.len() - filled);
-            out[filled..filled + part].copy_from_slice(&front[..part]);
-            filled += part;
-            self.consume(part);
-        }
-        filled
-    }
-
-    /// Copies the bytes that come next without taking them; returns how many there are.
-    fn peek(&mut self, out: &mut [u8]) -> usize {
-        let mut filled = 0;
-        let chunks = self.chunks.iter().map(|chunk| &chunk[..]);
-        for chunk in chunks.chain(std::iter::once(&self.together[..])) {
-            let part = chunk.len().min(out.len() - filled);
-            out[filled..filled + part].copy_from_slice(&chunk[..part]);
-            filled += part;
-            if filled == out.len() {
-                break;
-            }
-        }
-        filled
-    }
 }
 
 #[cfg(test)]

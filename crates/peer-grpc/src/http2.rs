@@ -11,7 +11,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::client::{self, ResponseFuture, SendRequest};
@@ -19,14 +19,18 @@ use h2::server::{self, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use http::uri::Authority;
 use peerage_peer_core::DisconnectReason;
-use peerage_wire::Malformed;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::Options;
 use crate::head::{self, Theirs};
 use crate::meter::{Counts, Meter, PREFACE};
 
+mod end;
 mod limits;
+mod receive;
+
+pub(crate) use end::End;
+use end::end_of;
 
 /// How much is read before what arrived is looked at, in bytes.
 const READ: usize = 64 << 10;
@@ -48,17 +52,6 @@ pub(crate) struct Http2<S> {
     /// Why the request was refused, while the refusal is written.
     refused: Option<DisconnectReason>,
     end: Option<End>,
-}
-
-/// How it came to an end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The remote said so, or hung up.
-    Closed,
-    /// Reading or writing failed.
-    Io(std::io::ErrorKind),
-    /// Another reason, of which one of both is to blame.
-    Failed(DisconnectReason),
 }
 
 enum Connection<S> {
@@ -156,9 +149,13 @@ where
         self.over
     }
 
-    /// Reads what may be read at once, and writes what can be written.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
+    /// Reads what may be read at once, and writes what can be written. To be called after whatever is
+    /// done here, because only the socket wakes the task: the library would wake it while it runs, for
+    /// what it does next anyway.
+    pub(crate) fn poll(&mut self, task: &Context<'_>) {
         self.counts.allow(READ);
+        self.counts.wake(task);
+        let cx = &mut Context::from_waker(Waker::noop());
         while !self.over && self.poll_connection(cx) {}
         self.poll_response(cx);
         if let Some(reason) = &self.refused
@@ -166,20 +163,6 @@ where
         {
             self.end.get_or_insert_with(|| End::Failed(reason.clone()));
         }
-    }
-
-    /// The next bytes of messages, if they have come.
-    pub(crate) fn chunk(&mut self, cx: &mut Context<'_>) -> Option<Bytes> {
-        if let Receive::Messages(stream) = &mut self.receive {
-            match stream.poll_data(cx) {
-                Poll::Ready(Some(Ok(chunk))) => return Some(chunk),
-                Poll::Ready(Some(Err(error))) => self.ended(&error),
-                Poll::Ready(None) => self.turn_to_trailers(),
-                Poll::Pending => {}
-            }
-        }
-        self.poll_trailers(cx);
-        None
     }
 
     /// So many bytes of messages were used up: the remote may send as many more.
@@ -315,44 +298,6 @@ where
         }
     }
 
-    fn poll_response(&mut self, cx: &mut Context<'_>) {
-        let Receive::Response(response) = &mut self.receive else { return };
-        match Pin::new(response).poll(cx) {
-            Poll::Pending => {}
-            Poll::Ready(Err(error)) => self.ended(&error),
-            Poll::Ready(Ok(response)) => {
-                let (parts, messages) = response.into_parts();
-                match head::judge_response(&parts, &self.options) {
-                    Ok(theirs) => {
-                        self.theirs = Some(theirs);
-                        self.receive = Receive::Messages(messages);
-                    }
-                    Err(reason) => self.finish_receiving(reason.into()),
-                }
-            }
-        }
-    }
-
-    fn turn_to_trailers(&mut self) {
-        self.receive = match std::mem::replace(&mut self.receive, Receive::Nothing) {
-            Receive::Messages(stream) => Receive::Trailers(stream),
-            other => other,
-        };
-    }
-
-    fn poll_trailers(&mut self, cx: &mut Context<'_>) {
-        let Receive::Trailers(stream) = &mut self.receive else { return };
-        match stream.poll_trailers(cx) {
-            Poll::Pending => {}
-            Poll::Ready(Ok(trailers)) => {
-                let reason =
-                    trailers.as_ref().map_or(DisconnectReason::RemoteClosed, head::end_of_call);
-                self.finish_receiving(reason.into());
-            }
-            Poll::Ready(Err(error)) => self.ended(&error),
-        }
-    }
-
     fn ended(&mut self, error: &h2::Error) {
         let end = end_of(error, &self.counts);
         self.finish_receiving(end);
@@ -362,27 +307,6 @@ where
         self.receive = Receive::Over;
         self.end.get_or_insert(end);
     }
-}
-
-impl From<DisconnectReason> for End {
-    fn from(reason: DisconnectReason) -> Self {
-        if reason == DisconnectReason::RemoteClosed { Self::Closed } else { Self::Failed(reason) }
-    }
-}
-
-/// Whose fault an error is: what the library finds wrong is the remote's, and what the remote says
-/// is that it hangs up.
-fn end_of(error: &h2::Error, counts: &Counts) -> End {
-    if let Some(kind) = counts.read_failed() {
-        return End::Io(kind);
-    }
-    if let Some(io) = error.get_io() {
-        return if counts.is_eof() { End::Closed } else { End::Io(io.kind()) };
-    }
-    if error.is_remote() || matches!(error.reason(), Some(Reason::NO_ERROR | Reason::CANCEL)) {
-        return End::Closed;
-    }
-    End::Failed(Malformed::Invalid { what: "HTTP/2" }.into())
 }
 
 impl<S> std::fmt::Debug for Http2<S> {

@@ -4,7 +4,7 @@
 //! TLS, get the same connections here as others get over TCP: one task each, with the HTTP/2
 //! connection inside of it; bounded queues; receipts that resolve when a message was written.
 //!
-//! [`GrpcLink`] is what a connection's task asks; [`connect`] and [`open`] lead to one. [`Frames`]
+//! [`GrpcLink`] is what a connection's task asks; [`connect()`] and [`open`] lead to one. [`Frames`]
 //! takes the messages out of the stream, and can be used alone.
 //!
 //! Bounds of a connection, beside its outbox: 1 MiB received and not handled (64 KiB before both
@@ -28,5 +28,7 @@ mod toy;
 
 pub use connect::{connect, open};
 pub use frames::Frames;
+pub use http::HeaderValue;
+pub use http::uri::Authority;
 pub use link::GrpcLink;
 pub use options::Options;

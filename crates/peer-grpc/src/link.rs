@@ -12,7 +12,7 @@ use peerage_transport::{Frame, Negotiated};
 use peerage_wire::{COPY_UP_TO, Envelope, Payload};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::frames::{Frames, HEADER};
+use crate::frames::Frames;
 use crate::http2::{End, Http2};
 use crate::output::Output;
 use crate::{Options, gzip};
@@ -91,13 +91,13 @@ where
 
     /// Hands on what may be sent, moves the connection and takes in what has come. Whether messages
     /// were written, or the way for them opened.
-    fn pump(&mut self, cx: &mut Context<'_>) -> bool {
+    fn pump(&mut self, cx: &Context<'_>) -> bool {
         self.unmoved = false;
         let before = self.http.counts().data();
         loop {
             self.hand_on();
             self.http.poll(cx);
-            self.take_in(cx);
+            self.take_in();
             self.output.note_written(self.http.counts().data());
             // What was written or read may have made room for more.
             let more = self.output.unsent() > 0 && self.http.capacity(self.output.unsent()) > 0;
@@ -121,9 +121,9 @@ where
         }
     }
 
-    fn take_in(&mut self, cx: &mut Context<'_>) {
+    fn take_in(&mut self) {
         let ended = self.http.end().is_some();
-        while let Some(chunk) = self.http.chunk(cx) {
+        while let Some(chunk) = self.http.chunk() {
             self.frames.push(chunk);
             self.fresh = true;
         }
@@ -166,25 +166,6 @@ where
         gzip::pack(plain, &mut packed);
         (packed.len() < plain.len()).then(|| packed.into())
     }
-
-    fn push_copy(&mut self, body: &[u8]) -> usize {
-        self.output.copy(&header(0, body.len()));
-        self.output.copy(body);
-        HEADER + body.len()
-    }
-
-    fn push_shared(&mut self, flag: u8, body: Bytes) -> usize {
-        let len = HEADER + body.len();
-        self.output.copy(&header(flag, body.len()));
-        self.output.share(body);
-        len
-    }
-}
-
-/// The bytes before a message.
-fn header(flag: u8, len: usize) -> [u8; HEADER] {
-    let [a, b, c, d] = u32::try_from(len).expect("caps are far below 4 GiB").to_be_bytes();
-    [flag, a, b, c, d]
 }
 
 impl<S, K> Link<K> for GrpcLink<S, K>
@@ -206,7 +187,8 @@ where
             return Poll::Ready(Ok(true));
         }
         if waits {
-            return Poll::Pending;
+            let failed = self.http.counts().write_failed();
+            return failed.map_or(Poll::Pending, |kind| Poll::Ready(Err(kind.into())));
         }
         let end = self.poll_end(may_read);
         if end.is_pending() && self.http.counts().is_stopped() {
@@ -292,10 +274,10 @@ where
         let Unsealed { payload, charge, receipt, .. } = frame;
         self.unmoved = true;
         let len = match self.pack(payload.as_slice()) {
-            Some(packed) => self.push_shared(1, packed),
+            Some(packed) => self.output.share(1, packed),
             None => match payload {
-                Payload::Shared(bytes) if bytes.len() > COPY_UP_TO => self.push_shared(0, bytes),
-                payload => self.push_copy(payload.as_slice()),
+                Payload::Shared(bytes) if bytes.len() > COPY_UP_TO => self.output.share(0, bytes),
+                payload => self.output.copy(0, payload.as_slice()),
             },
         };
         self.output.end_frame(len, charge, receipt);
@@ -349,7 +331,7 @@ where
             } else {
                 self.http.cancel();
             }
-            self.http.poll(&mut Context::from_waker(Waker::noop()));
+            self.http.poll(&Context::from_waker(Waker::noop()));
         }));
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! The HTTP/2 library owns the connection and does not tell how far its writes have come. What it
 //! writes is frames, so their headers are read in passing: nine bytes with a length.
+//!
+//! It also keeps apart who is to be woken: the connection's task by the socket, and nobody by the
+//! library, whose connection is moved after whatever is done to it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -20,7 +23,7 @@ const HEADERS: u8 = 1;
 const END_STREAM: u8 = 1;
 
 /// What a [`Meter`] has counted; one task reads and writes it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Counts {
     received: AtomicU64,
     sent: AtomicU64,
@@ -32,12 +35,30 @@ pub(crate) struct Counts {
     ended: AtomicBool,
     eof: AtomicBool,
     failed: Mutex<Failed>,
+    /// Whom the socket wakes.
+    waker: Mutex<Waker>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Failed {
     read: Option<io::ErrorKind>,
     write: Option<io::ErrorKind>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            received: AtomicU64::default(),
+            sent: AtomicU64::default(),
+            data: AtomicU64::default(),
+            allowance: AtomicUsize::default(),
+            stopped: AtomicBool::default(),
+            ended: AtomicBool::default(),
+            eof: AtomicBool::default(),
+            failed: Mutex::default(),
+            waker: Mutex::new(Waker::noop().clone()),
+        }
+    }
 }
 
 impl Counts {
@@ -87,6 +108,18 @@ impl Counts {
         self.failed().write
     }
 
+    /// The socket shall wake this task.
+    pub(crate) fn wake(&self, task: &Context<'_>) {
+        let mut waker = self.waker();
+        if !waker.will_wake(task.waker()) {
+            waker.clone_from(task.waker());
+        }
+    }
+
+    fn waker(&self) -> MutexGuard<'_, Waker> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn failed(&self) -> Failed {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,55 +145,66 @@ impl<S> Meter<S> {
         let written = Written { skip: preface, ..Written::default() };
         (Self { io, counts: counts.clone(), written, unflushed: false }, counts)
     }
+}
 
-    /// A failure to write is kept to ourselves: what the remote said before it hung up is still read,
-    /// and the library would not do that.
-    fn took(
+impl<S: AsyncWrite + Unpin> Meter<S> {
+    /// Writes, and counts what was taken.
+    ///
+    /// A failure is kept to ourselves: what the remote said before it hung up is still read, and the
+    /// library would not do that.
+    fn write<'a>(
         &mut self,
-        result: Poll<io::Result<usize>>,
-        parts: &[IoSlice<'_>],
+        parts: &'a [IoSlice<'a>],
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>, &'a [IoSlice<'a>]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        let count = match result {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(count)) if count > 0 => count,
-            Poll::Ready(result) => {
+        let Self { io, counts, written, unflushed } = self;
+        if counts.write_failed().is_some() {
+            return Poll::Pending;
+        }
+        let result = write(Pin::new(io), &mut Context::from_waker(&counts.waker()), parts);
+        let count = match std::task::ready!(result) {
+            Ok(count) if count > 0 => count,
+            result => {
                 let kind = result.err().map_or(io::ErrorKind::WriteZero, |error| error.kind());
-                self.counts.fail(|failed| failed.write = Some(kind));
+                counts.fail(|failed| failed.write = Some(kind));
                 return Poll::Pending;
             }
         };
         let mut left = count;
         for part in parts {
             let part = &part[..left.min(part.len())];
-            self.written.take(part, &self.counts);
+            written.take(part, counts);
             left -= part.len();
         }
-        self.unflushed = true;
-        self.counts.sent.fetch_add(count as u64, Relaxed);
+        *unflushed = true;
+        counts.sent.fetch_add(count as u64, Relaxed);
         Poll::Ready(Ok(count))
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Meter<S> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let allowance = self.counts.allowance.load(Relaxed);
+        let Self { io, counts, .. } = self.get_mut();
+        let allowance = counts.allowance.load(Relaxed);
         if allowance == 0 {
-            self.counts.stopped.store(true, Relaxed);
+            counts.stopped.store(true, Relaxed);
             return Poll::Pending;
         }
         let before = buf.filled().len();
-        let result = std::task::ready!(Pin::new(&mut self.io).poll_read(cx, buf));
+        let result = std::task::ready!(
+            Pin::new(io).poll_read(&mut Context::from_waker(&counts.waker()), buf)
+        );
         let count = buf.filled().len() - before;
-        self.counts.allowance.store(allowance.saturating_sub(count), Relaxed);
-        self.counts.received.fetch_add(count as u64, Relaxed);
+        counts.allowance.store(allowance.saturating_sub(count), Relaxed);
+        counts.received.fetch_add(count as u64, Relaxed);
         match &result {
-            Ok(()) if count == 0 => self.counts.eof.store(true, Relaxed),
+            Ok(()) if count == 0 => counts.eof.store(true, Relaxed),
             Ok(()) => {}
-            Err(error) => self.counts.fail(|failed| failed.read = Some(error.kind())),
+            Err(error) => counts.fail(|failed| failed.read = Some(error.kind())),
         }
         Poll::Ready(result)
     }
@@ -168,46 +212,41 @@ impl<S: AsyncRead + Unpin> AsyncRead for Meter<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Meter<S> {
     fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.counts.write_failed().is_some() {
-            return Poll::Pending;
-        }
-        let result = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.took(result, &[IoSlice::new(buf)])
+        self.get_mut().write(&[IoSlice::new(buf)], |io, cx, _| io.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.counts.write_failed().is_some() {
-            return Poll::Pending;
-        }
-        let result = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
-        self.took(result, bufs)
+        self.get_mut().write(bufs, AsyncWrite::poll_write_vectored)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.io.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.unflushed && self.counts.write_failed().is_none() {
-            let flushed = std::task::ready!(Pin::new(&mut self.io).poll_flush(cx));
-            self.unflushed = false;
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { io, counts, unflushed, .. } = self.get_mut();
+        if *unflushed && counts.write_failed().is_none() {
+            let flushed = Pin::new(io).poll_flush(&mut Context::from_waker(&counts.waker()));
+            let flushed = std::task::ready!(flushed);
+            *unflushed = false;
             if let Err(error) = flushed {
-                self.counts.fail(|failed| failed.write = Some(error.kind()));
+                counts.fail(|failed| failed.write = Some(error.kind()));
             }
         }
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { io, counts, .. } = self.get_mut();
+        Pin::new(io).poll_shutdown(&mut Context::from_waker(&counts.waker()))
     }
 }
 

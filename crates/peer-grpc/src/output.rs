@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use peerage_peer::ReceiptSender;
 
+use crate::frames::HEADER;
+
 /// How much is held ahead of the socket, in bytes, if not a single larger message.
 pub(crate) const AHEAD: usize = 256 << 10;
 
@@ -54,22 +56,29 @@ impl Output {
         self.unsent
     }
 
-    /// Appends a copy of these bytes.
-    pub(crate) fn copy(&mut self, bytes: &[u8]) {
+    /// Appends a message, copied; returns its length on the wire.
+    pub(crate) fn copy(&mut self, flag: u8, body: &[u8]) -> usize {
+        self.append(&header(flag, body.len()));
+        self.append(body);
+        HEADER + body.len()
+    }
+
+    /// Appends a message as it is; returns its length on the wire.
+    pub(crate) fn share(&mut self, flag: u8, body: Bytes) -> usize {
+        let len = HEADER + body.len();
+        self.append(&header(flag, body.len()));
+        self.segments.push_back(self.open.split().freeze());
+        self.count(body.len());
+        self.segments.push_back(body);
+        len
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
         if self.open.capacity() - self.open.len() < bytes.len() {
             self.open.reserve(bytes.len().max(BUFFER));
         }
         self.open.extend_from_slice(bytes);
         self.count(bytes.len());
-    }
-
-    /// Appends bytes without copying them.
-    pub(crate) fn share(&mut self, bytes: Bytes) {
-        if !self.open.is_empty() {
-            self.segments.push_back(self.open.split().freeze());
-        }
-        self.count(bytes.len());
-        self.segments.push_back(bytes);
     }
 
     fn count(&mut self, bytes: usize) {
@@ -142,6 +151,12 @@ impl Output {
     }
 }
 
+/// The bytes before a message.
+fn header(flag: u8, len: usize) -> [u8; HEADER] {
+    let [a, b, c, d] = u32::try_from(len).expect("caps are far below 4 GiB").to_be_bytes();
+    [flag, a, b, c, d]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,26 +164,26 @@ mod tests {
     #[test]
     fn bytes_leave_in_order_and_charges_come_back_as_they_are_written() {
         let mut output = Output::default();
-        output.copy(b"abc");
-        output.end_frame(3, 30, None);
-        output.share(Bytes::from_static(b"defgh"));
-        output.end_frame(5, 5, None);
-        output.copy(b"ij");
-        output.end_frame(2, 2, None);
-        assert_eq!(output.unsent(), 10);
+        let len = output.copy(0, b"abc");
+        output.end_frame(len, 30, None);
+        let len = output.share(1, Bytes::from_static(b"defgh"));
+        output.end_frame(len, len, None);
+        let len = output.copy(0, b"ij");
+        output.end_frame(len, 2, None);
+        assert_eq!(output.unsent(), 8 + 10 + 7);
         let mut all = Vec::new();
         while output.unsent() > 0 {
             let part = output.take(4);
             assert!(!part.is_empty() && part.len() <= 4);
             all.extend_from_slice(&part);
         }
-        assert_eq!(all, b"abcdefghij");
-        assert_eq!(output.current_frame(), Some((3, 3)));
-        output.note_written(5);
-        assert_eq!(output.take_freed(), 32, "the first message, and two bytes of the second");
-        assert_eq!(output.current_frame(), Some((8, 5)));
+        assert_eq!(all, b"\0\0\0\0\x03abc\x01\0\0\0\x05defgh\0\0\0\0\x02ij");
+        assert_eq!(output.current_frame(), Some((8, 8)));
         output.note_written(10);
-        assert_eq!((output.take_freed(), output.current_frame()), (5, None));
+        assert_eq!(output.take_freed(), 32, "the first message, and two bytes of the second");
+        assert_eq!(output.current_frame(), Some((18, 10)));
+        output.note_written(25);
+        assert_eq!((output.take_freed(), output.current_frame()), (10, None));
         assert!(output.is_written());
     }
 }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use peerage_wire::{Command, Envelope, Malformed, PEEK, Peek};
 
-use super::{Input, packed_bound, too_large};
+use super::input::Input;
+use super::{packed_bound, too_large};
 use crate::gunzip::Gunzip;
 
 /// The least room that is made for a message, in bytes.

@@ -1,6 +1,7 @@
 use peerage_wire::Kind as _;
 use proptest::prelude::*;
 
+use super::input::{LOOSE_CHUNKS, TOGETHER};
 use super::*;
 use crate::gzip;
 use crate::toy::{LARGE, Said, Which};
@@ -266,7 +267,7 @@ fn chunks_of_one_byte_do_not_hold_a_buffer_each() {
         frames.push(buffer.slice(at..=at));
     }
     let most = LOOSE_CHUNKS + buffer.len() / TOGETHER + 1;
-    assert!(frames.input.chunks.len() <= most, "{} chunks", frames.input.chunks.len());
+    assert!(frames.input.chunks() <= most, "{} chunks", frames.input.chunks());
     let out = drain(&mut frames).unwrap();
     assert_eq!(out[0].payload, vec![5; 1 << 20]);
 }

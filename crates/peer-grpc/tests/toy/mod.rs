@@ -9,11 +9,12 @@ use std::time::Duration;
 use peerage_peer::{Budget, Config, Event, Events, OpenError, PeerHandle, Session, event_stream};
 use peerage_peer_grpc::{Options, open};
 use peerage_wire::Direction;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, duplex};
 
 pub(crate) mod protocol;
 pub(crate) mod remote;
 
+#[allow(unused_imports, reason = "each test uses a part")]
 pub(crate) use protocol::{LARGE, Said, Toy, Which};
 #[allow(unused_imports, reason = "each test uses a part")]
 pub(crate) use remote::{Client, Remote, Server};
@@ -26,7 +27,7 @@ pub(crate) struct Terms {
     pub(crate) options: Options,
 }
 
-pub(crate) type Opened = Result<(PeerHandle<Toy>, Events<Toy>), OpenError>;
+pub(crate) type Opened = Result<Ours, OpenError>;
 
 impl Terms {
     pub(crate) fn options(change: impl FnOnce(&mut Options)) -> Self {
@@ -63,13 +64,41 @@ impl Terms {
 
     /// Two of ours, joined.
     pub(crate) async fn pair(&self) -> [(PeerHandle<Toy>, Events<Toy>); 2] {
-        let (ours, theirs) = tokio::io::duplex(64 << 10);
+        let (ours, theirs) = duplex(64 << 10);
         let (ours, theirs) = tokio::join!(
             self.open(ours, Direction::Outbound),
             self.open(theirs, Direction::Inbound)
         );
         [ours.unwrap(), theirs.unwrap()]
     }
+}
+
+pub(crate) type Ours = (PeerHandle<Toy>, Events<Toy>);
+
+/// One of ours, opened with a scripted remote that is called.
+pub(crate) async fn calling(terms: &Terms, server: Server) -> (Ours, Remote) {
+    let (ours, theirs) = duplex(1 << 20);
+    let terms = terms.clone();
+    let opening = tokio::spawn(async move { terms.open(ours, Direction::Outbound).await });
+    let mut remote = within(server.answer(theirs)).await;
+    agree(&mut remote).await;
+    (within(opening).await.unwrap().unwrap(), remote)
+}
+
+/// One of ours, opened with a scripted remote that calls.
+pub(crate) async fn called(terms: &Terms, client: Client) -> (Ours, Remote) {
+    let (ours, theirs) = duplex(1 << 20);
+    let terms = terms.clone();
+    let opening = tokio::spawn(async move { terms.open(ours, Direction::Inbound).await });
+    let mut remote = within(client.call(theirs)).await.unwrap();
+    agree(&mut remote).await;
+    (within(opening).await.unwrap().unwrap(), remote)
+}
+
+pub(crate) async fn agree(remote: &mut Remote) {
+    let hello = Said::new(Which::Hello, 20);
+    remote.say_message(&hello);
+    assert_eq!(remote.hear_message().await.unwrap(), hello.envelope);
 }
 
 /// The next message, within a minute.
