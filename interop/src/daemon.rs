@@ -1,5 +1,6 @@
 //! A counterpart's process: started on free ports with a folder of its own, and gone when dropped.
 
+use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -73,6 +74,29 @@ impl Daemon {
             .find(mark, wanted)
             .await
             .with_context(|| format!("{} did not report `{name}`", self.name))
+    }
+
+    /// Waits for the first `count` of such events.
+    pub(crate) async fn events(
+        &self,
+        mark: usize,
+        name: &str,
+        count: usize,
+        pick: impl Fn(&Value) -> bool,
+    ) -> Result<Vec<Value>> {
+        let found = RefCell::new(Vec::with_capacity(count));
+        let wanted = |line: &str| {
+            let event: Value = serde_json::from_str(line).ok()?;
+            let mut found = found.borrow_mut();
+            if event["event"] == name && pick(&event) {
+                found.push(event);
+            }
+            (found.len() >= count).then_some(())
+        };
+        let all = self.log.find(mark, wanted).await;
+        let found = found.take();
+        all.with_context(|| format!("{} reported {} of {count} `{name}`", self.name, found.len()))?;
+        Ok(found)
     }
 
     /// Closes its standard input, by which some programs know that nobody needs them.

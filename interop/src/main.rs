@@ -10,6 +10,8 @@ mod btcd;
 mod btcd_peer;
 mod checks;
 mod daemon;
+mod kaspa;
+mod kaspa_p2p;
 mod mint;
 mod report;
 mod talk;
@@ -26,13 +28,14 @@ use crate::report::Report;
 const USAGE: &str = "\
 usage: peerage-interop --programs FILE [--json FILE] [NAME...]
 
-  NAME             bitcoind, btcd, btcd-peer or bcoin; all of them if none is named
+  NAME             bitcoind, btcd, btcd-peer, bcoin or kaspa-p2p; all of them if none is
+                   named
   --programs FILE  where they are: the output of `interop/install --paths`
   --json FILE      writes a summary
 
 Exit codes: 0 all checks passed, 1 one failed, 2 wrong usage.";
 
-const NAMES: [&str; 4] = ["btcd-peer", "btcd", "bcoin", "bitcoind"];
+const NAMES: [&str; 5] = ["btcd-peer", "btcd", "bcoin", "bitcoind", "kaspa-p2p"];
 
 struct Arguments {
     programs: PathBuf,
@@ -81,6 +84,7 @@ async fn run(arguments: &Arguments) -> Result<ExitCode> {
             "bitcoind" => bitcoind::run(&programs).await,
             "btcd" => btcd::run(&programs).await,
             "btcd-peer" => btcd_peer::run(&programs).await,
+            "kaspa-p2p" => kaspa_p2p::run(&programs).await,
             _ => bcoin::run(&programs).await,
         });
     }

@@ -26,7 +26,7 @@ struct Outcome {
     result: Result<String, String>,
 }
 
-/// How long a whole run may take: what is not done by then has failed. It takes about one minute.
+/// How long a whole run may take: what is not done by then has failed. It takes about two minutes.
 const RUN: Duration = Duration::from_secs(8 * 60);
 
 /// When the first check began.

@@ -124,6 +124,11 @@ impl<K: Envelope> Frames<K> {
         self.keeps = true;
     }
 
+    /// Whether a message of so many bytes is copied.
+    pub(crate) const fn copies(&self, len: usize) -> bool {
+        self.keeps && len < COPY_BELOW
+    }
+
     /// Appends what has arrived.
     pub fn push(&mut self, chunk: Bytes) {
         self.input.push(chunk);
@@ -203,8 +208,7 @@ impl<K: Envelope> Frames<K> {
         self.state = State::Header([0; HEADER], 0);
         self.granted = FREE;
         self.wants = false;
-        let copy = self.keeps && payload.len() < COPY_BELOW;
-        let payload = if copy { Bytes::copy_from_slice(&payload) } else { payload };
+        let payload = if self.copies(payload.len()) { Bytes::copy_from_slice(&payload) } else { payload };
         Ok(Some(Frame { kind, payload, wire_len, payload_hash: None }))
     }
 

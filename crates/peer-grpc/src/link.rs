@@ -24,7 +24,8 @@ const MAX_OPENING: usize = 4 << 10;
 /// Messages below this are never packed, in bytes: most of them would grow.
 const PACK_FROM: usize = 1 << 10;
 
-/// What one read may hold beside its messages: the rest of the library's buffer, in bytes.
+/// What one read may hold beside its messages, unless they are copies: the rest of the library's
+/// buffer, in bytes.
 const READ_SLACK: usize = 16 << 10;
 
 /// A connection that carries its messages in one gRPC call, as its task sees it.
@@ -179,7 +180,7 @@ where
             self.short_of_memory = waits;
         }
         if !self.fresh {
-            self.pinned = READ_SLACK;
+            self.pinned = 0;
         }
         let moved = self.pump(cx);
         if (may_read && self.fresh && !waits) || moved || (waits && !told) {
@@ -237,7 +238,9 @@ where
         match next? {
             Some(frame) => {
                 self.assembly.release();
-                self.pinned += frame.payload.len();
+                let slack = if self.frames.copies(frame.payload.len()) { 0 } else { READ_SLACK };
+                // One read has one rest, however many messages are slices of it.
+                self.pinned = self.pinned.max(slack) + frame.payload.len();
                 Ok(Some(frame))
             }
             None => {

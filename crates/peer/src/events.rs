@@ -1,7 +1,9 @@
 //! The event stream: a handler that hands everything to whoever awaits it.
 //!
 //! All events of one read travel as one operation. The stream owes its reader at most 1 MiB and one
-//! read; above that, reading from the remote stops until the reader has caught up.
+//! read; above that, reading from the remote stops until the reader has caught up. What the reader has
+//! begun to take is not owed any more: he may wait for an answer from the remote before he takes the
+//! rest of it.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -24,7 +26,7 @@ use crate::sync::{Mutex, MutexGuard};
 #[derive(Debug)]
 pub struct Events<P: Protocol> {
     queue: Arc<Queue<P>>,
-    current: Batch<P>,
+    current: VecDeque<Event<P>>,
     ended: Option<DisconnectReason>,
 }
 
@@ -69,8 +71,7 @@ impl<P: Protocol> Events<P> {
             writer_gone: false,
         })));
         let sender = EventSender { queue: queue.clone(), batch: VecDeque::new(), peer: None };
-        let current = Batch { events: VecDeque::new(), charge: 0 };
-        (Self { queue, current, ended: None }, sender)
+        (Self { queue, current: VecDeque::new(), ended: None }, sender)
     }
 
     /// The next event; `None` after the last. Dropping the future loses nothing.
@@ -96,7 +97,7 @@ impl<P: Protocol> Events<P> {
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<P>>> {
         loop {
-            match self.current.events.pop_front() {
+            match self.current.pop_front() {
                 Some(Event::PongDue(nonce)) => {
                     let peer = self.queue.lock().peer.clone();
                     peer.inspect(|peer| peer.pong(nonce));
@@ -119,10 +120,9 @@ impl<P: Protocol> Events<P> {
     /// Takes the next batch; false if there will be none.
     fn poll_batch(&mut self, cx: &Context<'_>) -> Poll<bool> {
         let mut state = self.queue.lock();
-        state.settle(std::mem::take(&mut self.current.charge));
-        if let Some(batch) = state.batches.pop_front() {
-            let used = std::mem::replace(&mut self.current, batch);
-            state.spare = used.events;
+        if let Some(Batch { events, charge }) = state.batches.pop_front() {
+            state.settle(charge);
+            state.spare = std::mem::replace(&mut self.current, events);
             return Poll::Ready(true);
         }
         if state.writer_gone {
@@ -154,7 +154,7 @@ impl<P: Protocol> Drop for Events<P> {
         // Under the lock, so that the sender's own answers come behind these. Only here is a
         // connection's outbox locked inside another lock.
         let unread =
-            self.current.events.drain(..).chain(batches.into_iter().flat_map(|b| b.events));
+            self.current.drain(..).chain(batches.into_iter().flat_map(|b| b.events));
         answer_pings(unread, peer.as_ref());
         drop(state);
         writer.inspect(Waker::wake_by_ref);
@@ -177,7 +177,7 @@ impl<P: Protocol> Queue<P> {
 }
 
 impl<P: Protocol> State<P> {
-    /// The reader has used up a batch of this charge.
+    /// The reader has taken a batch of this charge.
     fn settle(&mut self, charge: usize) {
         self.owed -= charge;
         if self.owed < self.limit {
