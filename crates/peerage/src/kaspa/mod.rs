@@ -65,7 +65,8 @@ pub use peerage_peer::{
 };
 pub use peerage_wire::{Direction, Malformed, Name, Refusal, Violation};
 pub use peerage_wire_kaspa::proto::{
-    Identity, Item, Kaspa, Kind, Message, Network, Payload, Remote, message, types,
+    Identity, Ids, Item, Kaspa, Kind, Message, Network, NodeId, OurId, Payload, Remote, message,
+    types,
 };
 
 /// An event of a connection. A stream gives `Message`, `Unanswered`, `Misbehaved`, `Room` and at last
