@@ -7,8 +7,8 @@ use peerage_peer::{DisconnectReason, Local, PeerHandle, SendError};
 use peerage_wire_kaspa::proto::types::Hash;
 use peerage_wire_kaspa::proto::{Kaspa, Kind, Message, Payload};
 
-use super::correlate::{Correlator, Ticket};
-use super::flow::{Flow, Turn};
+use super::correlate::{Answer, Correlator, Ticket};
+use super::flow::{Flow, Turn, Window};
 
 /// A request, with the type of its answer. Implemented for every request message of the protocol.
 pub trait Request: private::Sealed + Sized + Send {
@@ -70,7 +70,12 @@ pub enum RequestError {
 pub struct Answers<R> {
     peer: PeerHandle<Kaspa>,
     ticket: Ticket,
-    flow: Flow,
+    answers: &'static [Kind],
+    window: Option<Window>,
+    /// How many of those that the window counts were read since the last acknowledgement.
+    read: u32,
+    /// Whether an acknowledgement is due.
+    owing: bool,
     done: bool,
     request: std::marker::PhantomData<fn() -> R>,
 }
@@ -83,12 +88,13 @@ impl<R: Request> Answers<R> {
         request: R,
     ) -> Result<Self, RequestError> {
         let mut flow = request.flow();
-        let ticket = correlator.expect(flow.by_id, flow.answers);
-        let payload = flow.take_request();
+        let (payload, answers) = (flow.take_request(), flow.answers);
+        let (window, done) = (flow.window().cloned(), flow.is_done());
+        let ticket = correlator.expect(flow);
         let message = Message { request_id: ticket.request_id(), response_id: 0, payload };
         peer.send(&message).await?;
-        let done = flow.is_done();
-        Ok(Self { peer, ticket, flow, done, request: std::marker::PhantomData })
+        let request = std::marker::PhantomData;
+        Ok(Self { peer, ticket, answers, window, read: 0, owing: false, done, request })
     }
 
     /// The next answer, `None` after the last. After an error there is none either.
@@ -103,7 +109,7 @@ impl<R: Request> Answers<R> {
             return None;
         }
         let answer = self.advance().await;
-        self.done = self.flow.is_done() || !matches!(answer, Ok(Some(_)));
+        self.done |= !matches!(answer, Ok(Some(_)));
         answer.transpose()
     }
 
@@ -115,7 +121,7 @@ impl<R: Request> Answers<R> {
         let mut all = Vec::new();
         while let Some(item) = self.next().await.transpose()? {
             if all.len() == max {
-                let kind = self.flow.answers.first().copied().unwrap_or(Kind::Unknown(0));
+                let kind = self.answers.first().copied().unwrap_or(Kind::Unknown(0));
                 return Err(RequestError::WrongAnswer { kind, what: "more than were expected" });
             }
             all.push(item);
@@ -124,17 +130,17 @@ impl<R: Request> Answers<R> {
     }
 
     async fn advance(&mut self) -> Result<Option<R::Item>, RequestError> {
-        if let Some(acknowledgement) = self.flow.acknowledgement() {
-            self.peer.send(&acknowledgement.clone().into()).await?;
-            self.flow.acknowledged();
-        }
-        let Some(payload) = poll_fn(|cx| self.ticket.poll_answer(cx)).await else {
+        self.acknowledge().await?;
+        let Some(answer) = poll_fn(|cx| self.ticket.poll_answer(cx)).await else {
             let reason = self.peer.closed().await;
             return Err(RequestError::Closed(reason));
         };
+        let Answer { payload, turn, last } = answer;
+        self.done = last;
         let kind = payload.kind();
         let wrong = |what| RequestError::WrongAnswer { kind, what };
-        match self.flow.turn(&payload).map_err(wrong)? {
+        self.read += u32::from(self.window.as_ref().is_some_and(|window| window.of == kind));
+        match turn.map_err(wrong)? {
             Turn::End => Ok(None),
             Turn::OtherPruningPoint => Err(RequestError::UnexpectedPruningPoint),
             Turn::Item => match R::item(payload) {
@@ -142,6 +148,22 @@ impl<R: Request> Answers<R> {
                 None => Err(wrong("it is incomplete")),
             },
         }
+    }
+
+    /// Tells the remote that it may go on, if it waits for that.
+    async fn acknowledge(&mut self) -> Result<(), RequestError> {
+        let Some(window) = &self.window else { return Ok(()) };
+        if self.read == window.every {
+            self.read = 0;
+            self.owing = true;
+            // Before it is said: what it leads to may come at once.
+            self.ticket.acknowledge();
+        }
+        if self.owing {
+            self.peer.send(&window.acknowledgement.clone().into()).await?;
+            self.owing = false;
+        }
+        Ok(())
     }
 
     /// The only answer.

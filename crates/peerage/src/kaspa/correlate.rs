@@ -1,8 +1,8 @@
 //! Which message answers which request.
 //!
 //! A request that kaspad answers by number carries one of ours, and its answers name it; the others
-//! are answered by kind, and the one that waits longest gets the answer. What answers nothing that
-//! waits is a message like others.
+//! are answered by kind, and the one that waits longest gets the answer, until it has all of them.
+//! What answers nothing that waits is a message like others.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +11,8 @@ use std::task::{Context, Poll, Waker};
 use peerage_peer::{Event, Handler, PeerHandle};
 use peerage_wire::{Malformed, Refusal};
 use peerage_wire_kaspa::proto::{Kaspa, Kind, Message, Payload, Remote};
+
+use super::flow::{Flow, Turn};
 
 /// Our numbers begin here; those below are for callers who number their own requests.
 const FIRST_ID: u32 = 1 << 31;
@@ -36,10 +38,21 @@ struct Waiting {
 #[derive(Debug)]
 struct Request {
     id: u32,
-    by_id: bool,
-    answers: &'static [Kind],
-    queue: VecDeque<(Payload, usize)>,
+    flow: Flow,
+    /// Whether all answers have come, or a wrong one.
+    over: bool,
+    /// With the length of each, in bytes.
+    queue: VecDeque<(Answer, usize)>,
     reader: Option<Waker>,
+}
+
+/// An answer, and what it is; an error says why it is none.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) payload: Payload,
+    pub(crate) turn: Result<Turn, &'static str>,
+    /// Whether it is the last.
+    pub(crate) last: bool,
 }
 
 impl Correlator {
@@ -49,13 +62,13 @@ impl Correlator {
         Arc::new(Self { waiting: Mutex::new(waiting), limit })
     }
 
-    /// Begins to wait for answers of these kinds.
-    pub(crate) fn expect(self: &Arc<Self>, by_id: bool, answers: &'static [Kind]) -> Ticket {
+    /// Begins to wait for answers that come so.
+    pub(crate) fn expect(self: &Arc<Self>, flow: Flow) -> Ticket {
         let mut waiting = self.lock();
         let id = waiting.next_id;
         waiting.next_id = id.checked_add(1).unwrap_or(FIRST_ID);
-        let queue = VecDeque::new();
-        waiting.requests.push(Request { id, by_id, answers, queue, reader: None });
+        let (by_id, over, queue) = (flow.by_id, flow.is_done(), VecDeque::new());
+        waiting.requests.push(Request { id, flow, over, queue, reader: None });
         Ticket { correlator: Arc::clone(self), id, by_id }
     }
 
@@ -65,12 +78,15 @@ impl Correlator {
         let mut waiting = self.lock();
         let found = waiting.requests.iter_mut().find(|request| {
             let named = message.response_id == request.id;
-            let fits = message.response_id == 0 && !request.by_id;
-            request.answers.contains(&kind) && (named || fits)
+            let fits = message.response_id == 0 && !request.flow.by_id;
+            !request.over && request.flow.answers.contains(&kind) && (named || fits)
         });
         let Some(request) = found else { return Some(message) };
         let len = message.encoded_len();
-        request.queue.push_back((message.payload, len));
+        let turn = request.flow.turn(&message.payload);
+        request.over = request.flow.is_done() || turn != Ok(Turn::Item);
+        let answer = Answer { payload: message.payload, turn, last: request.over };
+        request.queue.push_back((answer, len));
         let reader = request.reader.take();
         waiting.bytes += len;
         drop(waiting);
@@ -125,19 +141,26 @@ impl Ticket {
         if self.by_id { self.id } else { 0 }
     }
 
+    /// The remote is about to be told that it may go on.
+    pub(crate) fn acknowledge(&self) {
+        let mut waiting = self.correlator.lock();
+        let request = waiting.requests.iter_mut().find(|it| it.id == self.id);
+        request.into_iter().for_each(|request| request.flow.acknowledge());
+    }
+
     /// The next answer; `None` when the connection is over.
-    pub(crate) fn poll_answer(&self, cx: &Context<'_>) -> Poll<Option<Payload>> {
+    pub(crate) fn poll_answer(&self, cx: &Context<'_>) -> Poll<Option<Answer>> {
         let mut waiting = self.correlator.lock();
         let ended = waiting.ended;
         let Some(request) = waiting.requests.iter_mut().find(|it| it.id == self.id) else {
             return Poll::Ready(None);
         };
         match request.queue.pop_front() {
-            Some((payload, len)) => {
+            Some((answer, len)) => {
                 let task = waiting.free(len, self.correlator.limit);
                 drop(waiting);
                 task.into_iter().for_each(Waker::wake);
-                Poll::Ready(Some(payload))
+                Poll::Ready(Some(answer))
             }
             None if ended => Poll::Ready(None),
             None => {
