@@ -182,7 +182,9 @@ where
         if !self.fresh {
             self.pinned = 0;
         }
-        let moved = self.pump(cx);
+        let before = (self.received(), self.sent());
+        // What is the library's own moves bytes as well, and they are to be noted.
+        let moved = self.pump(cx) || (self.received(), self.sent()) != before;
         if (may_read && self.fresh && !waits) || moved || (waits && !told) {
             // Shortage is told once, so that the clocks which could blame the remote are stopped.
             return Poll::Ready(Ok(true));

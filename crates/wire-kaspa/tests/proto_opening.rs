@@ -13,8 +13,8 @@ use peerage_wire::{
     Protocol as _, Refusal, Remote as _, Rng, Role, Step, UserAgent, Violation,
 };
 use peerage_wire_kaspa::proto::message::{
-    Block, InvRelayBlock, InvTransactions, NetAddress, Ping, Pong, Reject, RequestTransactions,
-    Transaction, Version,
+    Block, InvRelayBlock, InvTransactions, NetAddress, Ping, Pong, Reject, RequestAntipast,
+    RequestTransactions, SmtMetadata, Transaction, Version,
 };
 use peerage_wire_kaspa::proto::types::SubnetworkId;
 use peerage_wire_kaspa::proto::{
@@ -329,7 +329,21 @@ fn requests_say_what_they_wait_for() {
     assert!(expect(Kind::Ping).is_none() && expect(Kind::Version).is_none());
     let request = RequestTransactions { ids: vec![hash(1); 3] };
     assert_eq!(Message::from(Payload::RequestTransactions(request)).asks(), 3);
-    assert_eq!(Message::from(Payload::RequestPruningPointProof).asks(), 1);
+    // What ends an answer settles whatever was asked for.
+    for (request, end) in [
+        (Payload::RequestPruningPointProof, Payload::PruningPointProofChunksEnd),
+        (Payload::RequestPruningPointAndItsAnticone, Payload::DoneBlocksWithTrustedData),
+        (Payload::RequestNextPruningPointUtxoSetChunk, Payload::DonePruningPointUtxoSetChunks),
+        (Payload::RequestAntipast(RequestAntipast::default()), Payload::DoneHeaders),
+    ] {
+        let (asks, settles) = (Message::from(request).asks(), Message::from(end).settles());
+        assert!(1 < asks && asks <= settles, "{asks}, {settles}");
+    }
+    let lanes = |active_lanes_count| {
+        let metadata = SmtMetadata { active_lanes_count, ..SmtMetadata::default() };
+        Message::from(Payload::SmtMetadata(metadata)).settles()
+    };
+    assert_eq!([0, 1, 4_096, 4_097, 36_865, u64::MAX].map(lanes), [11, 10, 10, 9, 1, 1]);
     // Every answer is one that the remote may send us, at the version of its request.
     for kind in Kind::ALL {
         for answer in expect(*kind).map_or(&[][..], |expect| expect.answers) {

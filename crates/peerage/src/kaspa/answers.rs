@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::marker::PhantomData;
 
 use peerage_peer::{DisconnectReason, Local, PeerHandle, SendError};
 use peerage_wire_kaspa::proto::types::Hash;
 use peerage_wire_kaspa::proto::{Kaspa, Kind, Message, Payload};
 
-use super::correlate::{Correlator, Ticket};
-use super::flow::{Flow, Turn};
+use super::correlate::{Answer, Correlator, Ticket};
+use super::flow::{Flow, Turn, Window};
 
 /// A request, with the type of its answer. Implemented for every request message of the protocol.
 pub trait Request: private::Sealed + Sized + Send {
@@ -70,10 +69,15 @@ pub enum RequestError {
 #[must_use = "answers that nobody reads stop the connection"]
 pub struct Answers<R> {
     peer: PeerHandle<Kaspa>,
-    /// `None` once nothing more can come.
-    ticket: Option<Ticket>,
-    flow: Flow,
-    request: PhantomData<fn() -> R>,
+    ticket: Ticket,
+    answers: &'static [Kind],
+    window: Option<Window>,
+    /// How many of those that the window counts were read since the last acknowledgement.
+    read: u32,
+    /// Whether an acknowledgement is due.
+    owing: bool,
+    done: bool,
+    request: std::marker::PhantomData<fn() -> R>,
 }
 
 impl<R: Request> Answers<R> {
@@ -84,12 +88,13 @@ impl<R: Request> Answers<R> {
         request: R,
     ) -> Result<Self, RequestError> {
         let mut flow = request.flow();
-        let ticket = correlator.expect(&flow);
-        let payload = flow.take_request();
+        let (payload, answers) = (flow.take_request(), flow.answers);
+        let (window, done) = (flow.window().cloned(), flow.is_done());
+        let ticket = correlator.expect(flow);
         let message = Message { request_id: ticket.request_id(), response_id: 0, payload };
         peer.send(&message).await?;
-        let ticket = (!flow.is_done()).then_some(ticket);
-        Ok(Self { peer, ticket, flow, request: PhantomData })
+        let request = std::marker::PhantomData;
+        Ok(Self { peer, ticket, answers, window, read: 0, owing: false, done, request })
     }
 
     /// The next answer, `None` after the last. After an error there is none either.
@@ -100,11 +105,11 @@ impl<R: Request> Answers<R> {
     /// # Errors
     /// [`RequestError`].
     pub async fn next(&mut self) -> Option<Result<R::Item, RequestError>> {
-        self.ticket.as_ref()?;
-        let answer = self.advance().await;
-        if self.flow.is_done() || !matches!(answer, Ok(Some(_))) {
-            self.ticket = None;
+        if self.done {
+            return None;
         }
+        let answer = self.advance().await;
+        self.done |= !matches!(answer, Ok(Some(_)));
         answer.transpose()
     }
 
@@ -116,7 +121,7 @@ impl<R: Request> Answers<R> {
         let mut all = Vec::new();
         while let Some(item) = self.next().await.transpose()? {
             if all.len() == max {
-                let kind = self.flow.answers.first().copied().unwrap_or(Kind::Unknown(0));
+                let kind = self.answers.first().copied().unwrap_or(Kind::Unknown(0));
                 return Err(RequestError::WrongAnswer { kind, what: "more than were expected" });
             }
             all.push(item);
@@ -125,18 +130,17 @@ impl<R: Request> Answers<R> {
     }
 
     async fn advance(&mut self) -> Result<Option<R::Item>, RequestError> {
-        if let Some(acknowledgement) = self.flow.acknowledgement() {
-            self.peer.send(&acknowledgement.clone().into()).await?;
-            self.flow.acknowledged();
-        }
-        let Some(ticket) = &self.ticket else { return Ok(None) };
-        let Some(payload) = poll_fn(|cx| ticket.poll_answer(cx)).await else {
+        self.acknowledge().await?;
+        let Some(answer) = poll_fn(|cx| self.ticket.poll_answer(cx)).await else {
             let reason = self.peer.closed().await;
             return Err(RequestError::Closed(reason));
         };
+        let Answer { payload, turn, last } = answer;
+        self.done = last;
         let kind = payload.kind();
         let wrong = |what| RequestError::WrongAnswer { kind, what };
-        match self.flow.turn(&payload).map_err(wrong)? {
+        self.read += u32::from(self.window.as_ref().is_some_and(|window| window.of == kind));
+        match turn.map_err(wrong)? {
             Turn::End => Ok(None),
             Turn::OtherPruningPoint => Err(RequestError::UnexpectedPruningPoint),
             Turn::Item => match R::item(payload) {
@@ -144,6 +148,22 @@ impl<R: Request> Answers<R> {
                 None => Err(wrong("it is incomplete")),
             },
         }
+    }
+
+    /// Tells the remote that it may go on, if it waits for that.
+    async fn acknowledge(&mut self) -> Result<(), RequestError> {
+        let Some(window) = &self.window else { return Ok(()) };
+        if self.read == window.every {
+            self.read = 0;
+            self.owing = true;
+            // Before it is said: what it leads to may come at once.
+            self.ticket.acknowledge();
+        }
+        if self.owing {
+            self.peer.send(&window.acknowledgement.clone().into()).await?;
+            self.owing = false;
+        }
+        Ok(())
     }
 
     /// The only answer.
@@ -157,10 +177,7 @@ impl<R: Request> Answers<R> {
 
 impl<R> fmt::Debug for Answers<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answers")
-            .field("peer", &self.peer)
-            .field("done", &self.ticket.is_none())
-            .finish()
+        f.debug_struct("Answers").field("peer", &self.peer).field("done", &self.done).finish()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which message answers which request.
 //!
 //! A request that kaspad answers by number carries one of ours, and its answers name it; the others
-//! are answered by kind, and the one that waits longest gets the answer. What answers nothing that
-//! waits is a message like others.
+//! are answered by kind, and the one that waits longest gets the answer, until it has all of them.
+//! What answers nothing that waits is a message like others.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use peerage_peer::{Event, Handler, PeerHandle};
 use peerage_wire::{Malformed, Refusal};
 use peerage_wire_kaspa::proto::{Kaspa, Kind, Message, Payload, Remote};
 
-use super::flow::{Flow, LAST};
+use super::flow::{Flow, Turn};
 
 /// Our numbers begin here; those below are for callers who number their own requests.
 const FIRST_ID: u32 = 1 << 31;
@@ -38,12 +38,21 @@ struct Waiting {
 #[derive(Debug)]
 struct Request {
     id: u32,
-    by_id: bool,
-    answers: &'static [Kind],
-    /// How many more answers there can be; then the next such message is another request's.
-    left: u64,
-    queue: VecDeque<(Payload, usize)>,
+    flow: Flow,
+    /// Whether all answers have come, or a wrong one.
+    over: bool,
+    /// With the length of each, in bytes.
+    queue: VecDeque<(Answer, usize)>,
     reader: Option<Waker>,
+}
+
+/// An answer, and what it is; an error says why it is none.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) payload: Payload,
+    pub(crate) turn: Result<Turn, &'static str>,
+    /// Whether it is the last.
+    pub(crate) last: bool,
 }
 
 impl Correlator {
@@ -53,14 +62,13 @@ impl Correlator {
         Arc::new(Self { waiting: Mutex::new(waiting), limit })
     }
 
-    /// Begins to wait for the answers to a request.
-    pub(crate) fn expect(self: &Arc<Self>, flow: &Flow) -> Ticket {
+    /// Begins to wait for answers that come so.
+    pub(crate) fn expect(self: &Arc<Self>, flow: Flow) -> Ticket {
         let mut waiting = self.lock();
         let id = waiting.next_id;
         waiting.next_id = id.checked_add(1).unwrap_or(FIRST_ID);
-        let Flow { by_id, answers, .. } = *flow;
-        let (left, queue) = (flow.most(), VecDeque::new());
-        waiting.requests.push(Request { id, by_id, answers, left, queue, reader: None });
+        let (by_id, over, queue) = (flow.by_id, flow.is_done(), VecDeque::new());
+        waiting.requests.push(Request { id, flow, over, queue, reader: None });
         Ticket { correlator: Arc::clone(self), id, by_id }
     }
 
@@ -70,13 +78,15 @@ impl Correlator {
         let mut waiting = self.lock();
         let found = waiting.requests.iter_mut().find(|request| {
             let named = message.response_id == request.id;
-            let fits = message.response_id == 0 && !request.by_id;
-            request.left > 0 && request.answers.contains(&kind) && (named || fits)
+            let fits = message.response_id == 0 && !request.flow.by_id;
+            !request.over && request.flow.answers.contains(&kind) && (named || fits)
         });
         let Some(request) = found else { return Some(message) };
-        request.left = if LAST.contains(&kind) { 0 } else { request.left - 1 };
         let len = message.encoded_len();
-        request.queue.push_back((message.payload, len));
+        let turn = request.flow.turn(&message.payload);
+        request.over = request.flow.is_done() || turn != Ok(Turn::Item);
+        let answer = Answer { payload: message.payload, turn, last: request.over };
+        request.queue.push_back((answer, len));
         let reader = request.reader.take();
         waiting.bytes += len;
         drop(waiting);
@@ -131,19 +141,26 @@ impl Ticket {
         if self.by_id { self.id } else { 0 }
     }
 
+    /// The remote is about to be told that it may go on.
+    pub(crate) fn acknowledge(&self) {
+        let mut waiting = self.correlator.lock();
+        let request = waiting.requests.iter_mut().find(|it| it.id == self.id);
+        request.into_iter().for_each(|request| request.flow.acknowledge());
+    }
+
     /// The next answer; `None` when the connection is over.
-    pub(crate) fn poll_answer(&self, cx: &Context<'_>) -> Poll<Option<Payload>> {
+    pub(crate) fn poll_answer(&self, cx: &Context<'_>) -> Poll<Option<Answer>> {
         let mut waiting = self.correlator.lock();
         let ended = waiting.ended;
         let Some(request) = waiting.requests.iter_mut().find(|it| it.id == self.id) else {
             return Poll::Ready(None);
         };
         match request.queue.pop_front() {
-            Some((payload, len)) => {
+            Some((answer, len)) => {
                 let task = waiting.free(len, self.correlator.limit);
                 drop(waiting);
                 task.into_iter().for_each(Waker::wake);
-                Poll::Ready(Some(payload))
+                Poll::Ready(Some(answer))
             }
             None if ended => Poll::Ready(None),
             None => {
@@ -253,8 +270,12 @@ mod tests {
         Payload::TransactionNotFound(TransactionNotFound { id }).into()
     }
 
-    fn answer(ticket: &Ticket) -> Option<Poll<Option<Payload>>> {
-        Some(ticket.poll_answer(&Context::from_waker(Waker::noop()))).filter(Poll::is_ready)
+    /// What has come: an answer, the end, or nothing yet.
+    fn answer(ticket: &Ticket) -> Option<Option<Payload>> {
+        match ticket.poll_answer(&Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => Some(answer.map(|answer| answer.payload)),
+            Poll::Pending => None,
+        }
     }
 
     #[test]
@@ -262,7 +283,7 @@ mod tests {
         let correlator = Correlator::new(1 << 20);
         let ask = |numbers: &[u8]| {
             let ids = numbers.iter().map(|number| Hash::from_bytes([*number; 32])).collect();
-            correlator.expect(&RequestTransactions { ids }.flow())
+            correlator.expect(RequestTransactions { ids }.flow())
         };
         let (first, second) = (ask(&[1, 2]), ask(&[3]));
         assert_eq!(first.request_id(), 0);
@@ -272,7 +293,7 @@ mod tests {
         }
         assert_eq!(correlator.take(not_found(4)), Some(not_found(4)), "nobody asked");
         for (ticket, number) in [(&first, 1), (&first, 2), (&second, 3)] {
-            assert_eq!(answer(ticket), Some(Poll::Ready(Some(not_found(number).payload))));
+            assert_eq!(answer(ticket), Some(Some(not_found(number).payload)));
         }
         assert_eq!((answer(&first), answer(&second)), (None, None));
     }
@@ -280,7 +301,7 @@ mod tests {
     #[test]
     fn answers_by_number_go_to_whoever_has_it() {
         let correlator = Correlator::new(1 << 20);
-        let ask = || correlator.expect(&RequestHeaders::default().flow());
+        let ask = || correlator.expect(RequestHeaders::default().flow());
         let (first, second) = (ask(), ask());
         let done = |id| Message { response_id: id, ..Payload::DoneHeaders.into() };
         let id = second.request_id();
@@ -289,9 +310,9 @@ mod tests {
         assert_eq!(correlator.take(done(id)), Some(done(id)), "it is over");
         assert_eq!(correlator.take(done(0)), Some(done(0)), "it names nobody");
         drop(first);
-        assert_eq!(answer(&second), Some(Poll::Ready(Some(Payload::DoneHeaders))));
+        assert_eq!(answer(&second), Some(Some(Payload::DoneHeaders)));
         correlator.end();
-        assert_eq!(answer(&second), Some(Poll::Ready(None)));
+        assert_eq!(answer(&second), Some(None));
     }
 
     #[test]
@@ -299,7 +320,7 @@ mod tests {
         let correlator = Correlator::new(64);
         let cx = Context::from_waker(Waker::noop());
         let ids = vec![Hash::ZERO; 3];
-        let ticket = correlator.expect(&RequestTransactions { ids }.flow());
+        let ticket = correlator.expect(RequestTransactions { ids }.flow());
         assert!(correlator.poll_room(&cx).is_ready());
         for _ in 0..2 {
             assert_eq!(correlator.take(not_found(0)), None);

@@ -1,4 +1,7 @@
 //! How the answers to each request come: how many, what ends them, what acknowledges them.
+//!
+//! An answer is judged when it arrives, and not when it is read: only so is it known whose the next
+//! one is, and whether the remote waits for its acknowledgements.
 
 use peerage_wire_kaspa::proto::types::Hash;
 use peerage_wire_kaspa::proto::{Kind, Payload};
@@ -13,7 +16,9 @@ pub struct Flow {
     /// Everything that may come back.
     pub(crate) answers: &'static [Kind],
     end: End,
-    acknowledge: Option<Acknowledge>,
+    window: Option<Window>,
+    /// How many answers came that the window counts, and that were not acknowledged.
+    unacknowledged: u32,
 }
 
 /// What ends the answers.
@@ -23,8 +28,8 @@ enum End {
     After(u64),
     /// An answer of this kind, which says nothing else.
     With(Kind),
-    /// An answer of the first kind, which says all, or one of the second, which says nothing else.
-    Whole(Kind, Kind),
+    /// An answer of one of these kinds, which is the last.
+    Whole { last: Kind, or_with: Kind },
     /// These blocks or transactions have come, in this order.
     Named(std::vec::IntoIter<Hash>),
     /// As many lanes have come as the first answer has promised.
@@ -33,12 +38,12 @@ enum End {
 
 /// What the remote wants to hear before it goes on.
 #[derive(Clone, Debug)]
-struct Acknowledge {
+pub(crate) struct Window {
     /// After so many answers of this kind.
-    every: u32,
-    of: Kind,
-    count: u32,
-    with: Payload,
+    pub(crate) every: u32,
+    pub(crate) of: Kind,
+    /// It wants to hear this.
+    pub(crate) acknowledgement: Payload,
 }
 
 /// What an answer is.
@@ -51,16 +56,7 @@ pub(crate) enum Turn {
 
 impl Flow {
     fn new(request: Payload, by_id: bool, answers: &'static [Kind], end: End) -> Self {
-        Self { request: Some(request), by_id, answers, end, acknowledge: None }
-    }
-
-    /// How many answers there can be.
-    pub(crate) fn most(&self) -> u64 {
-        match &self.end {
-            End::After(count) => *count,
-            End::Named(names) => names.len() as u64,
-            End::With(_) | End::Whole(..) | End::Lanes { .. } => u64::MAX,
-        }
+        Self { request: Some(request), by_id, answers, end, window: None, unacknowledged: 0 }
     }
 
     /// One answer.
@@ -100,7 +96,7 @@ impl Flow {
         whole: Kind,
         end: Kind,
     ) -> Self {
-        Self::new(request, true, answers, End::Whole(whole, end))
+        Self::new(request, true, answers, End::Whole { last: whole, or_with: end })
     }
 
     /// As many lanes as the metadata promises.
@@ -110,7 +106,7 @@ impl Flow {
 
     /// The remote waits for `with` after every so many answers of one kind.
     pub(crate) fn acknowledging(mut self, every: u32, of: Kind, with: Payload) -> Self {
-        self.acknowledge = Some(Acknowledge { every, of, count: 0, with });
+        self.window = Some(Window { every, of, acknowledgement: with });
         self
     }
 
@@ -124,32 +120,32 @@ impl Flow {
             End::After(left) => *left == 0,
             End::Named(names) => names.len() == 0,
             End::Lanes { promised, come } => *promised == Some(*come),
-            End::With(_) | End::Whole(..) => false,
+            End::With(_) | End::Whole { .. } => false,
         }
     }
 
-    /// What has to be said before the next answer can come.
-    pub(crate) fn acknowledgement(&self) -> Option<&Payload> {
-        let due = self.acknowledge.as_ref()?;
-        (due.count == due.every).then_some(&due.with)
+    pub(crate) const fn window(&self) -> Option<&Window> {
+        self.window.as_ref()
     }
 
-    pub(crate) fn acknowledged(&mut self) {
-        if let Some(acknowledge) = &mut self.acknowledge {
-            acknowledge.count = 0;
-        }
+    /// The remote is about to be told that it may go on.
+    pub(crate) fn acknowledge(&mut self) {
+        let every = self.window.as_ref().map_or(0, |window| window.every);
+        self.unacknowledged = self.unacknowledged.saturating_sub(every);
     }
 
-    /// Takes note of an answer; an error says why it is none.
+    /// Takes note of an answer that has come; an error says why it is none.
     pub(crate) fn turn(&mut self, answer: &Payload) -> Result<Turn, &'static str> {
         let kind = answer.kind();
         if kind == Kind::UnexpectedPruningPoint {
             return Ok(Turn::OtherPruningPoint);
         }
         match &mut self.end {
-            End::With(end) | End::Whole(_, end) if *end == kind => return Ok(Turn::End),
-            End::Whole(whole, _) if *whole == kind => self.end = End::After(0),
-            End::With(_) | End::Whole(..) => {}
+            End::With(end) | End::Whole { or_with: end, .. } if *end == kind => {
+                return Ok(Turn::End);
+            }
+            End::Whole { last, .. } if *last == kind => self.end = End::After(0),
+            End::With(_) | End::Whole { .. } => {}
             End::After(left) => *left = left.saturating_sub(1),
             End::Named(names) => match names.next() {
                 Some(due) if name(answer) == Some(due) => {}
@@ -157,27 +153,15 @@ impl Flow {
             },
             End::Lanes { promised, come } => count_lanes(answer, promised, come)?,
         }
-        if let Some(acknowledge) = self.acknowledge.as_mut().filter(|it| it.of == kind) {
-            // More than the remote may send unacknowledged.
-            if acknowledge.count == acknowledge.every {
+        if let Some(window) = self.window.as_ref().filter(|it| it.of == kind) {
+            if self.unacknowledged == window.every {
                 return Err("more came than was acknowledged");
             }
-            acknowledge.count += 1;
+            self.unacknowledged += 1;
         }
         Ok(Turn::Item)
     }
 }
-
-/// What ends the answers to whatever was asked. No request has two of these among its answers but as
-/// alternatives.
-pub(crate) const LAST: &[Kind] = &[
-    Kind::DoneHeaders,
-    Kind::PruningPointProof,
-    Kind::PruningPointProofChunksEnd,
-    Kind::DoneBlocksWithTrustedData,
-    Kind::DonePruningPointUtxoSetChunks,
-    Kind::UnexpectedPruningPoint,
-];
 
 fn count_lanes(
     answer: &Payload,

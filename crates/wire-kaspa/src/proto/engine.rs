@@ -59,15 +59,42 @@ impl peerage_wire::Message<Kaspa> for Message {
         block.map(Item::Block).into_iter().for_each(each);
     }
 
+    /// Of answers in parts, as many as come before an acknowledgement is due: nobody owes more.
     fn asks(&self) -> u32 {
         let asked = match &self.payload {
             Payload::RequestRelayBlocks(request) => &request.hashes,
             Payload::RequestTransactions(request) => &request.ids,
             Payload::RequestIbdBlocks(request) => &request.hashes,
             Payload::RequestBlockBodies(request) => &request.hashes,
+            Payload::RequestAntipast(_) => return ANTIPAST,
+            Payload::RequestPruningPointProof => return u32::MAX,
+            Payload::RequestPruningPointAndItsAnticone => return 2 + WINDOW,
+            Payload::RequestPruningPointUtxoSet(_)
+            | Payload::RequestNextPruningPointUtxoSetChunk
+            | Payload::RequestNextPruningPointAndItsAnticoneBlocks => return WINDOW,
+            Payload::RequestPruningPointSmtState(_) => return 1 + LANE_CHUNKS,
             _ => return 1,
         };
         u32::try_from(asked.len()).unwrap_or(u32::MAX)
+    }
+
+    /// What ends an answer settles all that could have been left of it. Parts of which nobody knows
+    /// how many there are settle nothing, but they are a sign of life.
+    fn settles(&self) -> u32 {
+        match &self.payload {
+            Payload::TrustedDataChunk(_) | Payload::PruningPointProofChunk(_) => 0,
+            Payload::PruningPointProof(_) | Payload::PruningPointProofChunksEnd => u32::MAX,
+            Payload::DoneHeaders => ANTIPAST,
+            Payload::DoneBlocksWithTrustedData
+            | Payload::DonePruningPointUtxoSetChunks
+            | Payload::UnexpectedPruningPoint => 2 + WINDOW,
+            Payload::SmtMetadata(metadata) => {
+                let chunks = metadata.active_lanes_count.div_ceil(LANES_IN_CHUNK);
+                let due = u32::try_from(chunks).map_or(LANE_CHUNKS, |due| due.min(LANE_CHUNKS));
+                1 + LANE_CHUNKS - due
+            }
+            _ => 1,
+        }
     }
 
     fn ping(nonce: u64) -> Self {
@@ -96,3 +123,11 @@ impl peerage_wire::Message<Kaspa> for Message {
 }
 
 const MAX_IDS: usize = <Kaspa as peerage_wire::Protocol>::MAX_ANNOUNCED;
+/// How many blocks, or chunks of outputs, kaspad sends before it waits for an acknowledgement.
+const WINDOW: u32 = 99;
+/// How many chunks of lanes it sends before it waits for one.
+const LANE_CHUNKS: u32 = 10;
+/// The most lanes that it puts in a chunk.
+const LANES_IN_CHUNK: u64 = 4_096;
+/// Headers, and the word that these were all.
+const ANTIPAST: u32 = 2;

@@ -177,7 +177,7 @@ table! {
         DoneBlocksWithTrustedData: 37, "doneBlocksWithTrustedData", SMALL, None;
         /// Asks for the pruning point and the blocks beside it.
         RequestPruningPointAndItsAnticone: 40, "requestPruningPointAndItsAnticone", SMALL,
-            expect(&[Kind::PruningPoints]);
+            ANTICONE;
         /// Asks for more blocks near the pruning point.
         RequestNextPruningPointAndItsAnticoneBlocks: 56, "requestNextPruningPointAndItsAnticoneBlocks", SMALL,
             expect(&[Kind::BlockWithTrustedDataV4, Kind::DoneBlocksWithTrustedData]);
@@ -264,7 +264,7 @@ table! {
         RequestBlockBodies(RequestBlockBodies): 58, "requestBlockBodies", HASHES, expect(&[Kind::BlockBody]);
         /// Asks for the state of the lanes at a pruning point.
         RequestPruningPointSmtState(RequestPruningPointSmtState): 59, "requestPruningPointSmtState", KIB,
-            expect(&[Kind::SmtMetadata, Kind::UnexpectedPruningPoint]);
+            expect(&[Kind::SmtMetadata, Kind::SmtLaneChunk, Kind::UnexpectedPruningPoint]);
         /// What the lanes' state commits to.
         SmtMetadata(SmtMetadata): 60, "smtMetadata", KIB, None;
         /// Some lanes.
@@ -302,9 +302,22 @@ const UTXOS: Option<Expect<Kind>> = expect(&[
     Kind::UnexpectedPruningPoint,
 ]);
 
+const ANTICONE: Option<Expect<Kind>> = expect(&[
+    Kind::PruningPoints,
+    Kind::TrustedData,
+    Kind::TrustedDataChunk,
+    Kind::TrustedDataChunksEnd,
+    Kind::BlockWithTrustedDataV4,
+    Kind::DoneBlocksWithTrustedData,
+]);
+
 /// Kaspad may have to make the proof first.
 const PROOF: Option<Expect<Kind>> = Some(Expect {
-    answers: &[Kind::PruningPointProof, Kind::PruningPointProofChunk],
+    answers: &[
+        Kind::PruningPointProof,
+        Kind::PruningPointProofChunk,
+        Kind::PruningPointProofChunksEnd,
+    ],
     within: Duration::from_secs(600),
     patience: Patience::Strict,
 });
