@@ -32,12 +32,17 @@ pub(crate) fn run(bench: &Bench, coin: impl Coin) {
     }
 }
 
-/// One ping at a time, and 64.
-pub(crate) fn windows(bench: &Bench, coin: impl Coin) {
-    for (case, in_flight) in [("ping", 1), ("ping/64-in-flight", 64)] {
-        if let Some(case) = bench.wants_ours(case, coin) {
-            inline(bench, &case, coin, Layout::TwoWorkers, in_flight);
-        }
+/// One ping at a time, by a listener.
+pub(crate) fn one(bench: &Bench, coin: impl Coin) {
+    if let Some(case) = bench.wants_ours("ping", coin) {
+        inline(bench, &case, coin, Layout::TwoWorkers, 1);
+    }
+}
+
+/// So many pings on their way at once.
+pub(crate) fn in_flight(bench: &Bench, coin: impl Coin, window: u64) {
+    if let Some(case) = bench.wants_ours(&format!("ping/{window}-in-flight"), coin) {
+        inline(bench, &case, coin, Layout::TwoWorkers, window);
     }
 }
 

@@ -14,7 +14,8 @@ pub(crate) fn run(bench: &Bench) {
     // First, as it would be given the memory that another case has left.
     idle::run(bench);
     opening::run(bench, Kaspa::Plain);
-    ping::windows(bench, Kaspa::Plain);
+    ping::one(bench, Kaspa::Plain);
+    ping::in_flight(bench, Kaspa::Plain, 64);
     for count in [1, 1_000] {
         flood::both(bench, Kaspa::Plain, &format!("inv({count})"), || messages::inv(count));
     }

@@ -8,7 +8,7 @@ use crate::{flood, idle, opening, ping};
 
 pub(crate) fn run(bench: &Bench) {
     opening::run(bench, KaspaLegacy);
-    ping::windows(bench, KaspaLegacy);
+    ping::one(bench, KaspaLegacy);
     for name in messages::FLOODED {
         flood::both(bench, KaspaLegacy, name, || messages::flooded(name));
     }
