@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use peerage::bitcoin::message::{Block, Inventory};
 use peerage::bitcoin::types::InventoryItem;
-use peerage::bitcoin::{Listener, Message, Peer, Prepared};
+use peerage::bitcoin::{Message, Peer, Prepared};
 
+use crate::coin::{Hear, pair};
 use crate::messages::{block, items};
 use crate::report::{Bench, Meter, Row, Transport};
-use crate::world::{Arrivals, Silent, config, listeners, runtime};
+use crate::world::{Arrivals, Silent, config, runtime};
 
 pub(crate) const PEERS: u64 = 100;
 pub(crate) const ENTRIES: u32 = 100_000;
@@ -33,14 +34,13 @@ pub(crate) fn run(bench: &Bench) {
 /// Counts entries of announcements, and blocks.
 struct Deliveries(Arc<Arrivals>);
 
-impl Listener for Deliveries {
-    fn on_inv(&mut self, _peer: &Peer, inventory: Inventory) {
-        self.0.add(inventory.len() as u64);
-    }
-
-    fn on_block(&mut self, _peer: &Peer, block: Block) {
-        std::hint::black_box(block);
-        self.0.add(1);
+impl Hear<Transport> for Deliveries {
+    fn hear(&mut self, _peer: &Peer, message: &Message) {
+        match std::hint::black_box(message) {
+            Message::Inv(inventory) => self.0.add(inventory.len() as u64),
+            Message::Block(_) => self.0.add(1),
+            _ => {}
+        }
     }
 }
 
@@ -51,7 +51,8 @@ async fn crowd(transport: Transport, arrivals: &Arc<Arrivals>) -> (Vec<Peer>, Ve
     config.engine.trickle_outbound = TRICKLE;
     let (mut senders, mut receivers) = (Vec::new(), Vec::new());
     for _ in 0..PEERS {
-        let (theirs, ours) = listeners(&config, Deliveries(arrivals.clone()), Silent).await;
+        let deliveries = Deliveries(arrivals.clone());
+        let (theirs, ours) = pair::<Transport>(&config, deliveries, Silent).await;
         senders.push(ours);
         receivers.push(theirs);
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use peerage::bitcoin::{self, Config, Peer};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::coin::Coin;
 use crate::report::{Bench, Row, Transport};
-use crate::world::{Process, Silent, answer_lines, config, runtime};
+use crate::world::{Process, Silent, answer_lines, runtime};
 
 /// How many connections, and for how many seconds their processor time is measured.
 const SIZES: [(u32, f64); 3] = [(1_000, 10.0), (5_000, 60.0), (16_000, 10.0)];
@@ -20,15 +20,24 @@ const PING_SECONDS: &str = "30";
 
 pub(crate) fn run(bench: &Bench) {
     for (count, seconds) in SIZES {
-        measure(bench, &format!("idle/{count}"), "0", (count, seconds));
+        let case = format!("idle/{count}");
+        measure(bench, &case, gather(bench, &case, "0", count), seconds);
     }
-    measure(bench, "idle/5000-with-pings", PING_SECONDS, (5_000, 60.0));
+    let case = "idle/5000-with-pings";
+    measure(bench, case, gather(bench, case, PING_SECONDS, 5_000), 60.0);
+}
+
+/// The first of the sizes, with peers of ours alone.
+pub(crate) fn ours(bench: &Bench, coin: impl Coin) {
+    let [(count, seconds), ..] = SIZES;
+    if let Some(case) = bench.wants_ours(&format!("idle/{count}"), coin) {
+        measure(bench, &case, vec![Crowd::ours(coin, "0", count)], seconds);
+    }
 }
 
 /// Everybody's connections of one case. They are made one after another, and then idle side by side:
 /// all of them together use a few hundredths of a core, and eight minutes are one.
-fn measure(bench: &Bench, case: &str, ping: &str, (count, seconds): (u32, f64)) {
-    let crowds = &mut gather(bench, case, ping, count);
+fn measure(bench: &Bench, case: &str, mut crowds: Vec<Crowd>, seconds: f64) {
     if crowds.is_empty() {
         return;
     }
@@ -44,13 +53,8 @@ fn measure(bench: &Bench, case: &str, ping: &str, (count, seconds): (u32, f64)) 
 fn gather(bench: &Bench, case: &str, ping: &str, count: u32) -> Vec<Crowd> {
     let mut crowds = Vec::new();
     for transport in Transport::BOTH {
-        let version = transport.to_string();
         if bench.wants("ours", case, transport) {
-            let server = Process::child(&["child-idle-server", &version, ping]);
-            let client = |address: &str, count: &str| {
-                Process::child(&["child-idle-client", &version, address, count, ping])
-            };
-            crowds.push(Crowd::new(("ours", transport), server, client, count));
+            crowds.push(Crowd::ours(transport, ping, count));
         }
         // btcd's pings are two minutes apart. 16,000 connections of it want more memory than this
         // case is worth.
@@ -63,7 +67,7 @@ fn gather(bench: &Bench, case: &str, ping: &str, count: u32) -> Vec<Crowd> {
             let client = |address: &str, count: &str| {
                 Process::start(btcd, &[&flag, "idle-client", address, count])
             };
-            crowds.push(Crowd::new(("btcd", transport), server, client, count));
+            crowds.push(Crowd::new("btcd", transport, server, client, count));
         }
     }
     if bench.wants("limit", case, Transport::V1) {
@@ -71,7 +75,7 @@ fn gather(bench: &Bench, case: &str, ping: &str, count: u32) -> Vec<Crowd> {
         let client = |address: &str, count: &str| {
             Process::child(&["child-limit-client", address, count, ping])
         };
-        crowds.push(Crowd::new(("limit", Transport::V1), server, client, count));
+        crowds.push(Crowd::new("limit", Transport::V1, server, client, count));
     }
     crowds
 }
@@ -79,7 +83,7 @@ fn gather(bench: &Bench, case: &str, ping: &str, count: u32) -> Vec<Crowd> {
 /// A server and its client, with all their connections.
 struct Crowd {
     set: &'static str,
-    transport: Transport,
+    transport: String,
     server: Process,
     _client: Process,
     peers: f64,
@@ -89,8 +93,15 @@ struct Crowd {
 }
 
 impl Crowd {
+    fn ours(coin: impl Coin, ping: &str, count: u32) -> Self {
+        let (server, client) =
+            (server(coin, ping), |address: &str, count: &str| client(coin, address, count, ping));
+        Self::new("ours", coin, server, client, count)
+    }
+
     fn new(
-        (set, transport): (&'static str, Transport),
+        set: &'static str,
+        transport: impl std::fmt::Display,
         mut server: Process,
         client: impl Fn(&str, &str) -> Process,
         count: u32,
@@ -103,6 +114,7 @@ impl Crowd {
         std::thread::sleep(Duration::from_millis(1_000 + u64::from(count) / 4));
         let answer = server.ask("gc");
         let (peers, full) = (number(&answer["peers"]), number(&answer["rss_kb"]));
+        let transport = transport.to_string();
         Self { set, transport, server, _client: client, peers, empty, full }
     }
 
@@ -113,7 +125,7 @@ impl Crowd {
 
     fn print(&self, case: &str, cpu: f64, seconds: f64) {
         let row = |metric, value, unit| {
-            Row::new(self.set, case, self.transport, metric, value, unit)
+            Row::new(self.set, case, &self.transport, metric, value, unit)
                 .with("peers", self.peers)
                 .with("seconds", seconds)
                 .print();
@@ -124,20 +136,43 @@ impl Crowd {
     }
 }
 
-fn number(value: &serde_json::Value) -> f64 {
+pub(crate) fn number(value: &serde_json::Value) -> f64 {
     value.as_f64().expect("a number")
 }
 
-fn pinging(transport: Transport, seconds: &str) -> Config {
-    let mut config = config(transport);
+/// A process that accepts connections and keeps them.
+pub(crate) fn server<C: Coin>(coin: C, ping: &str) -> Process {
+    Process::child(&["child-idle-server", &name(coin), ping])
+}
+
+/// A process that dials so many connections and keeps them.
+pub(crate) fn client<C: Coin>(coin: C, address: &str, count: &str, ping: &str) -> Process {
+    Process::child(&["child-idle-client", &name(coin), address, count, ping])
+}
+
+/// What the other process calls it.
+fn name<C: Coin>(coin: C) -> String {
+    if C::GROUP.is_empty() { coin.to_string() } else { C::GROUP.trim_end_matches('/').to_owned() }
+}
+
+/// Is one of these processes.
+pub(crate) fn child(role: &str, coin: impl Coin, args: &[String]) {
+    match args {
+        [ping] if role == "child-idle-server" => accept(coin, ping),
+        [address, count, ping] => dial(coin, address, count, ping),
+        _ => panic!("{role} {args:?} makes no sense"),
+    }
+}
+
+fn pinging<C: Coin>(coin: C, seconds: &str) -> C::Config {
+    let mut config = coin.config();
     let seconds = seconds.parse().expect("a number of seconds");
-    config.engine.ping_interval = Duration::from_secs(seconds);
+    C::engine(&mut config).ping_interval = Duration::from_secs(seconds);
     config
 }
 
-/// Accepts connections and keeps them.
-pub(crate) fn server(transport: Transport, ping: &str) {
-    let config = pinging(transport, ping);
+fn accept<C: Coin>(coin: C, ping: &str) {
+    let config = pinging(coin, ping);
     let count: Arc<AtomicU64> = Arc::default();
     let counted = count.clone();
     let runtime = runtime();
@@ -147,7 +182,7 @@ pub(crate) fn server(transport: Transport, ping: &str) {
         while let Ok((stream, _)) = listener.accept().await {
             let (config, counted) = (config.clone(), counted.clone());
             tokio::spawn(async move {
-                let peer = bitcoin::accept_with(stream, &config, Silent).await;
+                let peer = C::accept(stream, &config, Silent).await;
                 std::mem::forget(peer.expect("an opening"));
                 counted.fetch_add(1, Ordering::Relaxed);
             });
@@ -156,16 +191,15 @@ pub(crate) fn server(transport: Transport, ping: &str) {
     answer_lines(|| count.load(Ordering::Relaxed));
 }
 
-/// Dials so many connections and keeps them.
-pub(crate) fn client(transport: Transport, address: &str, count: &str, ping: &str) {
-    let config = pinging(transport, ping);
+fn dial<C: Coin>(coin: C, address: &str, count: &str, ping: &str) {
+    let config = pinging(coin, ping);
     let count: usize = count.parse().expect("a number of connections");
     let runtime = runtime();
-    let peers: Vec<Peer> = runtime.block_on(async {
+    let peers: Vec<C::Peer> = runtime.block_on(async {
         let mut peers = Vec::with_capacity(count);
         for _ in 0..count {
             let stream = TcpStream::connect(address).await.expect("the server listens");
-            let peer = bitcoin::initiate_with(stream, &config, Silent).await;
+            let peer = C::initiate(stream, &config, Silent).await;
             peers.push(peer.expect("an opening"));
         }
         peers

@@ -13,9 +13,12 @@
 
 mod cipher;
 mod codec;
+mod coin;
 mod fanout;
 mod flood;
 mod idle;
+mod kaspa;
+mod kaspa_legacy;
 mod latency;
 mod limit;
 mod memory;
@@ -27,7 +30,7 @@ mod samples;
 mod served;
 mod world;
 
-use report::Bench;
+use report::{Bench, Transport};
 
 fn main() {
     let mut args = std::env::args().skip(1).peekable();
@@ -44,9 +47,13 @@ fn main() {
     world::raise_file_limit();
     // Ours and the limit of one case run close to each other: what changes on the machine then
     // changes for both.
-    opening::run(&bench);
+    for transport in Transport::BOTH {
+        opening::run(&bench, transport);
+    }
     limit::opening::run(&bench);
-    ping::run(&bench);
+    for transport in Transport::BOTH {
+        ping::run(&bench, transport);
+    }
     limit::ping::run(&bench);
     flood::run(&bench);
     limit::flood::run(&bench);
@@ -58,4 +65,6 @@ fn main() {
     latency::run(&bench);
     memory::run(&bench);
     idle::run(&bench);
+    kaspa::run(&bench);
+    kaspa_legacy::run(&bench);
 }

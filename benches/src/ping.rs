@@ -2,33 +2,47 @@
 //!
 //! A round trip is two wake-ups, and what they cost is decided by where the two ends run. `ping` is on
 //! the runtime of every other case; `ping/one-thread` has both ends on one thread, where nobody else
-//! must be woken, and `ping/two-threads` each on its own, as two machines would.
+//! must be woken, and `ping/two-threads` each on its own, as two machines would. With
+//! `ping/64-in-flight` the two ends need not wait for each other.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use peerage::bitcoin::message::{Ping, Pong};
-use peerage::bitcoin::{self, Event, Listener, Message, Peer};
+use peerage_wire::Message as _;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::report::{Bench, Meter, Row, Transport, allocations};
-use crate::world::{Silent, config, for_other_end, listeners, runtime, single_thread, streams};
+use crate::coin::{self, Coin, Hear, Message};
+use crate::report::{Bench, Meter, Row, allocations};
+use crate::world::{Silent, runtime, single_thread, streams};
 
 /// Round trips whose allocations are counted, after as many to warm up.
 const COUNTED: u64 = 2_000;
 
-pub(crate) fn run(bench: &Bench) {
-    for transport in Transport::BOTH {
-        for layout in Layout::ALL {
-            if bench.wants("ours", layout.case(), transport) {
-                inline(bench, layout, transport);
-            }
+/// One ping at a time, in every layout, and the event stream.
+pub(crate) fn run(bench: &Bench, coin: impl Coin) {
+    for layout in Layout::ALL {
+        if let Some(case) = bench.wants_ours(layout.case(), coin) {
+            inline(bench, &case, coin, layout, 1);
         }
-        if bench.wants("ours", "ping/stream", transport) {
-            stream(bench, transport);
-        }
+    }
+    if let Some(case) = bench.wants_ours("ping/stream", coin) {
+        stream(bench, &case, coin);
+    }
+}
+
+/// One ping at a time, by a listener.
+pub(crate) fn one(bench: &Bench, coin: impl Coin) {
+    if let Some(case) = bench.wants_ours("ping", coin) {
+        inline(bench, &case, coin, Layout::TwoWorkers, 1);
+    }
+}
+
+/// So many pings on their way at once.
+pub(crate) fn in_flight(bench: &Bench, coin: impl Coin, window: u64) {
+    if let Some(case) = bench.wants_ours(&format!("ping/{window}-in-flight"), coin) {
+        inline(bench, &case, coin, Layout::TwoWorkers, window);
     }
 }
 
@@ -58,6 +72,9 @@ impl Layout {
 /// Pings again as soon as a pong has come, until it has done what was asked.
 struct Pinger {
     done: u64,
+    /// Pings that are on their way.
+    in_flight: u64,
+    window: u64,
     stop: Arc<Mutex<Stop>>,
     told: UnboundedSender<u64>,
 }
@@ -68,43 +85,51 @@ enum Stop {
     After(u64),
 }
 
-impl Listener for Pinger {
-    fn on_pong(&mut self, peer: &Peer, _pong: Pong) {
+impl<C: Coin> Hear<C> for Pinger {
+    fn hear(&mut self, peer: &C::Peer, message: &Message<C>) {
+        if !C::is_pong(message) {
+            return;
+        }
         self.done += 1;
         let over = match *self.stop.lock().expect("nobody panics with it") {
             Stop::At(moment) => Instant::now() >= moment,
             Stop::After(count) => self.done >= count,
         };
-        if over {
+        if !over {
+            return ping::<C>(peer);
+        }
+        self.in_flight -= 1;
+        if self.in_flight == 0 {
+            self.in_flight = self.window;
             // Nobody waits any more when the case has ended.
             let _ = self.told.send(std::mem::take(&mut self.done));
-        } else {
-            ping(peer);
         }
     }
 }
 
-fn ping(peer: &Peer) {
-    peer.try_send(&Message::Ping(Ping { nonce: Some(7) })).expect("an empty outbox");
+fn ping<C: Coin>(peer: &C::Peer) {
+    peer.try_send(&Message::<C>::ping(7)).expect("there is room for it");
 }
 
-fn inline(bench: &Bench, layout: Layout, transport: Transport) {
+fn inline<C: Coin>(bench: &Bench, case: &str, coin: C, layout: Layout, window: u64) {
+    let config = coin.config();
     let single = single_thread();
     let stop = Arc::new(Mutex::new(Stop::After(1)));
     let set = |new| *stop.lock().expect("nobody panics with it") = new;
     let (told, mut counts) = unbounded_channel();
-    let pinger = || Pinger { done: 0, stop: stop.clone(), told: told.clone() };
+    let pinger =
+        || Pinger { done: 0, in_flight: window, window, stop: stop.clone(), told: told.clone() };
 
     let timed = {
         let runtime = if layout == Layout::TwoWorkers { runtime() } else { single_thread() };
         let (ours, _theirs) = match layout {
-            Layout::TwoThreads => apart(&runtime, transport, pinger()),
-            _ => runtime.block_on(listeners(&config(transport), pinger(), Silent)),
+            Layout::TwoThreads => apart::<C>(&runtime, &config, pinger()),
+            _ => runtime.block_on(coin::pair::<C>(&config, pinger(), Silent)),
         };
         let mut timed = |time: Duration| {
             set(Stop::At(Instant::now() + time));
             let meter = Meter::start();
-            ping(&ours);
+            (0..window).for_each(|_| ping::<C>(&ours));
             let done = runtime.block_on(counts.recv()).expect("the listener lives");
             meter.stop(done)
         };
@@ -112,63 +137,55 @@ fn inline(bench: &Bench, layout: Layout, transport: Transport) {
         timed(bench.seconds(1.0))
     };
 
-    let (ours, _theirs) = single.block_on(listeners(&config(transport), pinger(), Silent));
+    let (ours, _theirs) = single.block_on(coin::pair::<C>(&config, pinger(), Silent));
     let mut some = |count| {
         set(Stop::After(count));
-        ping(&ours);
-        single.block_on(counts.recv()).expect("the listener lives");
+        (0..window).for_each(|_| ping::<C>(&ours));
+        single.block_on(counts.recv()).expect("the listener lives")
     };
     some(COUNTED);
-    let allocs = allocations(|| some(COUNTED));
-    let case = layout.case();
-    Row::rate("ours", case, transport, timed, "round trips/s").allocs(allocs, COUNTED).print();
+    let mut counted = 0;
+    let allocs = allocations(|| counted = some(COUNTED));
+    Row::rate("ours", case, coin, timed, "round trips/s").allocs(allocs, counted).print();
 }
 
 /// Two peers, the one that was dialled on a thread of its own until its connection ends.
-fn apart(runtime: &Runtime, transport: Transport, pinger: Pinger) -> (Peer, Peer) {
-    let config = config(transport);
-    let other = for_other_end(&config);
+fn apart<C: Coin>(runtime: &Runtime, config: &C::Config, pinger: Pinger) -> (C::Peer, C::Peer) {
+    let other = C::for_other_end(config);
     let (dialled, accepted) = runtime.block_on(streams());
     let accepted = accepted.into_std().expect("a socket");
     let (opened, theirs) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         single_thread().block_on(async move {
             let accepted = TcpStream::from_std(accepted).expect("in a runtime");
-            let peer = bitcoin::accept_with(accepted, &other, Silent).await.expect("an opening");
+            let peer = C::accept(accepted, &other, Silent).await.expect("an opening");
             let ended = peer.clone();
-            opened.send(peer).expect("somebody waits for it");
+            assert!(opened.send(peer).is_ok(), "somebody waits for it");
             ended.closed().await;
         });
     });
-    let ours = runtime.block_on(bitcoin::initiate_with(dialled, &config, pinger));
+    let ours = runtime.block_on(C::initiate(dialled, config, pinger));
     (ours.expect("an opening"), theirs.recv().expect("an opening"))
 }
 
-fn stream(bench: &Bench, transport: Transport) {
+fn stream<C: Coin>(bench: &Bench, case: &str, coin: C) {
     let round_trips = |time: Duration| async move {
-        let (dialled, accepted) = streams().await;
-        let config = config(transport);
-        let other = for_other_end(&config);
-        let (ours, theirs) = tokio::join!(
-            bitcoin::initiate(dialled, &config),
-            bitcoin::accept_with(accepted, &other, Silent)
-        );
-        let ((ours, mut events), _theirs) =
-            (ours.expect("an opening"), theirs.expect("an opening"));
+        // The end with the stream is the dialled one, which is no less of a pinger.
+        let (theirs, ours, mut events) = coin::streaming::<C>(&coin.config(), Silent).await;
         let until = Instant::now() + time;
         let meter = Meter::start();
         let mut done = 0;
         while Instant::now() < until {
-            let message = Message::Ping(Ping { nonce: Some(done) });
-            ours.send(&message).await.expect("it is open");
-            while !matches!(events.next().await, Some(Event::Message(Message::Pong(_)))) {}
+            ours.send(&Message::<C>::ping(done)).await.expect("it is open");
+            while !C::is_pong(&events.message().await.expect("it is open")) {}
             done += 1;
         }
+        drop(theirs);
         meter.stop(done)
     };
     let runtime = runtime();
     let time = bench.seconds(1.0);
     let timed = runtime.block_on(async move { tokio::spawn(round_trips(time)).await });
     let timed = timed.expect("no panic");
-    Row::rate("ours", "ping/stream", transport, timed, "round trips/s").print();
+    Row::rate("ours", case, coin, timed, "round trips/s").print();
 }

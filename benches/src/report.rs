@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::coin::Coin;
+
 /// The transport of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
@@ -36,7 +38,7 @@ impl fmt::Display for Transport {
 pub(crate) struct Bench {
     sets: Vec<String>,
     only: Vec<String>,
-    transport: Option<Transport>,
+    transport: Option<String>,
     scale: f64,
     list: bool,
     pub(crate) btcd: Option<String>,
@@ -51,7 +53,7 @@ impl Bench {
             let mut value = || args.next().ok_or_else(|| format!("{arg} wants a value"));
             match arg.as_str() {
                 "--only" => bench.only.push(value()?),
-                "--transport" => bench.transport = Some(Transport::parse(&value()?)),
+                "--transport" => bench.transport = Some(value()?),
                 "--btcd" => bench.btcd = Some(value()?),
                 "--daemon" => {
                     let value = value()?;
@@ -71,14 +73,20 @@ impl Bench {
     }
 
     /// Whether this case of this set is to run. Lists it instead if that was asked for.
-    pub(crate) fn wants(&self, set: &str, case: &str, transport: Transport) -> bool {
+    pub(crate) fn wants(&self, set: &str, case: &str, transport: impl fmt::Display) -> bool {
         let asked = (self.sets.is_empty() || self.sets.iter().any(|asked| asked == set))
             && (self.only.is_empty() || self.only.iter().any(|part| is_part(case, part)))
-            && self.transport.is_none_or(|asked| asked == transport);
+            && self.transport.as_ref().is_none_or(|asked| *asked == transport.to_string());
         if asked && self.list {
             println!("{set} {case} {transport}");
         }
         asked && !self.list
+    }
+
+    /// The whole name of this case of ours, if it is to run.
+    pub(crate) fn wants_ours<C: Coin>(&self, case: &str, coin: C) -> Option<String> {
+        let case = format!("{}{case}", C::GROUP);
+        self.wants("ours", &case, coin).then_some(case)
     }
 
     /// So many seconds, stretched.
@@ -154,7 +162,7 @@ impl Row {
     pub(crate) fn new(
         set: &str,
         case: &str,
-        transport: Transport,
+        transport: impl fmt::Display,
         metric: &str,
         value: f64,
         unit: &str,
@@ -175,7 +183,7 @@ impl Row {
     pub(crate) fn rate(
         set: &str,
         case: &str,
-        transport: Transport,
+        transport: impl fmt::Display,
         timed: Timed,
         unit: &str,
     ) -> Self {

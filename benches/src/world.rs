@@ -5,11 +5,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use peerage::bitcoin::{self, Config, Events, Listener, Message, Peer, V2};
+use peerage::bitcoin::{Config, Listener, V2};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
+use crate::coin::{Coin, Hear, Kaspa, KaspaLegacy, Message};
 use crate::report::Transport;
 
 /// The runtime that figures are taken on: two workers, as btcd's two processors.
@@ -44,39 +45,16 @@ pub(crate) struct Silent;
 
 impl Listener for Silent {}
 
+impl<C: Coin> Hear<C> for Silent {
+    fn hear(&mut self, _peer: &C::Peer, _message: &Message<C>) {}
+}
+
 /// A TCP connection over loopback: who dialled, who was dialled.
 pub(crate) async fn streams() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let (ours, theirs) = tokio::join!(TcpStream::connect(address), listener.accept());
     (ours.expect("somebody listens"), theirs.expect("somebody dials").0)
-}
-
-/// Two peers that listen: who dialled, who was dialled.
-pub(crate) async fn listeners(
-    config: &Config,
-    ours: impl Listener,
-    theirs: impl Listener,
-) -> (Peer, Peer) {
-    let (dialled, accepted) = streams().await;
-    let other = for_other_end(config);
-    let (ours, theirs) = tokio::join!(
-        bitcoin::initiate_with(dialled, config, ours),
-        bitcoin::accept_with(accepted, &other, theirs)
-    );
-    (ours.expect("an opening"), theirs.expect("an opening"))
-}
-
-/// A peer that listens, and one with an event stream: who dialled, who was dialled.
-pub(crate) async fn streaming(config: &Config, ours: impl Listener) -> (Peer, Peer, Events) {
-    let (dialled, accepted) = streams().await;
-    let other = for_other_end(config);
-    let (ours, theirs) = tokio::join!(
-        bitcoin::initiate_with(dialled, config, ours),
-        bitcoin::accept(accepted, &other)
-    );
-    let (theirs, events) = theirs.expect("an opening");
-    (ours.expect("an opening"), theirs, events)
 }
 
 /// Counts what arrives and tells who waits for it.
@@ -111,18 +89,6 @@ impl Arrivals {
             self.reached.notified().await;
         }
         self.wanted.store(u64::MAX, Ordering::SeqCst);
-    }
-}
-
-/// Counts messages.
-pub(crate) struct Counting(pub(crate) Arc<Arrivals>);
-
-impl Listener for Counting {
-    fn on_message(&mut self, _peer: &Peer, message: &Message) {
-        if !matches!(message, Message::Verack | Message::SendAddrV2 | Message::WtxidRelay) {
-            std::hint::black_box(message);
-            self.0.add(1);
-        }
     }
 }
 
@@ -188,10 +154,11 @@ pub(crate) fn child(role: &str, args: &[String]) {
     raise_file_limit();
     let arg = |index: usize| args.get(index).map_or("", String::as_str);
     match role {
-        "child-idle-server" => crate::idle::server(Transport::parse(arg(0)), arg(1)),
-        "child-idle-client" => {
-            crate::idle::client(Transport::parse(arg(0)), arg(1), arg(2), arg(3))
-        }
+        "child-idle-server" | "child-idle-client" => match arg(0) {
+            "kaspa" => crate::idle::child(role, Kaspa::Plain, &args[1..]),
+            "kaspa-legacy" => crate::idle::child(role, KaspaLegacy, &args[1..]),
+            version => crate::idle::child(role, Transport::parse(version), &args[1..]),
+        },
         "child-limit-server" => crate::limit::idle::server(),
         "child-limit-client" => crate::limit::idle::client(arg(0), arg(1), arg(2)),
         "child-served" => crate::served::server(),

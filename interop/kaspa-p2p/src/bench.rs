@@ -9,6 +9,7 @@
 
 mod end;
 mod idle;
+mod opening;
 mod pair;
 mod report;
 mod server;
@@ -29,7 +30,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Semaphore;
 
 use self::end::Opened;
-use self::pair::{Dialler, pair};
+use self::pair::pair;
 use self::report::{Meter, Row};
 use crate::chain::Chain;
 use crate::samples;
@@ -92,7 +93,8 @@ impl Bench {
             idle::measure(self).await?;
         }
         if all || case == "openings" {
-            self.openings().await?;
+            opening::measure(self, 1).await?;
+            opening::measure(self, 64).await?;
         }
         if all || case == "ping" {
             self.pings(1).await?;
@@ -106,22 +108,6 @@ impl Bench {
             self.blocks(Taken::Delivered).await?;
             self.blocks(Taken::Converted).await?;
         }
-        Ok(())
-    }
-
-    /// One opening after another, each counted when both ends are open.
-    async fn openings(&self) -> Result<(), String> {
-        let mut dialler = Dialler::new().await?;
-        for _ in 0..20 {
-            dialler.open().await?.close().await;
-        }
-        let (meter, until) = (Meter::start(), Instant::now() + self.seconds);
-        let mut count = 0;
-        while Instant::now() < until {
-            dialler.open().await?.close().await;
-            count += 1;
-        }
-        Row::rate("opening/sequential", &meter.stop(count), "openings/s").print();
         Ok(())
     }
 
