@@ -4,5 +4,6 @@
 
 mod connect;
 mod demo;
+mod kaspa;
 mod listen;
 mod support;

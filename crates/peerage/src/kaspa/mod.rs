@@ -60,10 +60,12 @@ pub use requests::{
 
 pub use peerage_peer::{
     Budget, Config as EngineConfig, Count, DisconnectReason, Fault, InvalidTarget, Local,
-    Misbehaviour, OpenError, PeerHandle, PeerId, PingStats, PongOrder, Receipt, Retry, SendError,
-    Socks5, SocksAuth, SocksError, Target, Traffic, TrySendError,
+    Misbehaviour, Negotiated, OpenError, PeerHandle, PeerId, PingStats, PongOrder, Receipt, Retry,
+    SendError, Socks5, SocksAuth, SocksError, Target, Traffic, TrySendError,
 };
-pub use peerage_wire::{Direction, Malformed, Name, Refusal, Violation};
+pub use peerage_wire::{
+    Direction, Malformed, Name, Refusal, Text, UserAgent, UserAgentError, Violation,
+};
 pub use peerage_wire_kaspa::proto::{
     Identity, Item, Kaspa, Kind, Message, Network, Payload, Remote, message, types,
 };
