@@ -24,7 +24,7 @@ pub(crate) struct Row {
 
 /// Prints these rows, with these names for the columns of results.
 pub(crate) fn print(rows: impl IntoIterator<Item = Row>, results: &[&str]) {
-    let results: String = results.iter().map(|name| column(name)).collect();
+    let results: String = results.iter().map(column).collect();
     line(format_args!(
         "{:<10} {:<9} {:<14} {:>10} {:>9} {:>12} {:>9} {:>12} {:>9}{results}",
         "end",
