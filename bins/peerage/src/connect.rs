@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use crate::args::ConnectArgs;
 use crate::asked::{Asked, Request};
 use crate::failure::Failure;
+use crate::interrupt::{interrupted, or_interrupted};
 use crate::kaspa;
 use crate::output::Output;
 use crate::request::Asking;
@@ -92,16 +93,6 @@ pub(crate) async fn within(
     })
 }
 
-/// What it gives, unless Ctrl-C comes first.
-pub(crate) async fn or_interrupted<T>(
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    tokio::select! {
-        result = work => result,
-        () = interrupted() => Err(Failure::interrupted()),
-    }
-}
-
 /// Shows events until the deadline, until Ctrl-C or until the end.
 async fn watch(
     events: &mut Events,
@@ -129,12 +120,5 @@ pub(crate) async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Resolves when the user presses Ctrl-C; never if that cannot be noticed.
-pub(crate) async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
     }
 }

@@ -14,9 +14,9 @@ use tokio::task::JoinSet;
 
 use crate::args::ListenArgs;
 use crate::chain::Chain;
-use crate::connect::interrupted;
 use crate::describe::text;
 use crate::failure::Failure;
+use crate::interrupt::interrupted;
 use crate::kaspa;
 use crate::node::Node;
 use crate::output::{Output, complain, fields};

@@ -11,6 +11,7 @@ mod demo;
 mod describe;
 mod failure;
 mod help;
+mod interrupt;
 mod kaspa;
 mod listen;
 mod node;

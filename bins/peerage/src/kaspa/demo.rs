@@ -16,10 +16,10 @@ use tokio::time::Instant;
 use super::dag::{Dag, Wallet};
 use super::node::{Node, Standing};
 use crate::args::DemoArgs;
-use crate::connect::interrupted;
 use crate::demo::console::{Console, short};
 use crate::demo::table::{self, Row};
 use crate::failure::Failure;
+use crate::interrupt::interrupted;
 use crate::output::line;
 use crate::show::millis;
 

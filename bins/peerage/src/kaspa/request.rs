@@ -209,11 +209,13 @@ fn facts(shown: &Fields) -> String {
     let verdict = if shown["merkle_root_ok"] == true { "verified" } else { "NOT VALID" };
     let parents = shown["parents"].as_array().map_or(&[][..], Vec::as_slice);
     let parents: Vec<String> = parents.iter().map(plain).collect();
+    let parents =
+        if parents.is_empty() { "none".into() } else { parents.join("\n                  ") };
     let row = |name: &str, key: &str| format!("  {name:<15} {}\n", plain(&shown[key]));
     format!(
         "block {}\n  parents         {}\n{}{}{}{}{}{}  hash, merkle root: {verdict}",
         plain(&shown["hash"]),
-        parents.join("\n                  "),
+        parents,
         row("daa score", "daa_score"),
         row("blue score", "blue_score"),
         row("timestamp", "timestamp"),

@@ -3,15 +3,14 @@
 use std::collections::HashSet;
 use std::net::TcpListener;
 
-use peerage::kaspa::message::{Block, BodyTrait as _, InvRelayBlock, Reject};
-use peerage::kaspa::types::Hash;
-use peerage::kaspa::{self, Config, Event, Events, Message, Payload, Peer, UserAgent};
+use peerage::kaspa::message::{Block, BodyTrait as _, Reject};
+use peerage::kaspa::{self, Config, Payload, UserAgent};
 use serde_json::Value;
-use tokio::runtime::Runtime;
 
-use crate::support::{Finished, LIMIT, Listening, interrupt, peerage, run};
+use crate::scripted::Scripted;
+use crate::support::{Finished, Listening, peerage, run};
 
-fn serving(blocks: &str) -> Listening {
+pub(crate) fn serving(blocks: &str) -> Listening {
     listening(&["--network", "kaspa-simnet", "--serve", blocks])
 }
 
@@ -24,11 +23,11 @@ fn on_simnet(command: &str, address: &str, args: &[&str]) -> Finished {
     run(&[&[command, &url, "--network", "kaspa-simnet"], args].concat())
 }
 
-fn connect(address: &str, args: &[&str]) -> Finished {
+pub(crate) fn connect(address: &str, args: &[&str]) -> Finished {
     on_simnet("connect", address, args)
 }
 
-fn follow(address: &str, args: &[&str]) -> Finished {
+pub(crate) fn follow(address: &str, args: &[&str]) -> Finished {
     on_simnet("follow", address, args)
 }
 
@@ -245,65 +244,6 @@ fn a_proxy_is_told_the_name() {
 }
 
 #[test]
-fn blocks_are_followed_in_the_order_of_their_announcement() {
-    let (blocks, hashes) = blocks(40);
-    let announced = hashes.clone();
-    let node = Scripted::start(Config::simnet(), move |peer, mut events| {
-        let (blocks, announced) = (blocks.clone(), announced.clone());
-        async move {
-            for hash in announced.iter().flat_map(|hash| [hash, hash]) {
-                peer.send(&inv(*hash)).await.unwrap();
-            }
-            while let Ok(message) = events.message().await {
-                if let Payload::RequestRelayBlocks(request) = &message.payload {
-                    let place = announced.iter().position(|it| *it == request.hashes[0]).unwrap();
-                    let block = Payload::Block(Box::new(blocks[place].clone()));
-                    peer.send(&message.answer(block)).await.unwrap();
-                }
-            }
-        }
-    });
-    let run = follow(&node.address, &["--json", "--count", "40"]);
-    assert_eq!(run.code, Some(0), "{run:?}");
-    let shown = run.named("block");
-    let shown: Vec<&str> = shown.iter().map(|block| block["hash"].as_str().unwrap()).collect();
-    assert_eq!(shown, hashes.iter().map(Hash::to_string).collect::<Vec<_>>());
-    // Each was announced twice and asked for once.
-    assert_eq!(run.named("closed")[0]["sent"]["requestRelayBlocks"]["messages"], 40);
-    assert_eq!(run.named("addresses")[0]["total"], 0);
-}
-
-#[test]
-fn a_block_that_is_another_or_changed_is_a_failure() {
-    let (blocks, hashes) = blocks(2);
-    for (place, why) in [(1, "not the one that was asked for"), (0, "merkle root")] {
-        let mut block = blocks[place].clone();
-        if place == 0 {
-            block.transactions[0].lock_time += 1;
-        }
-        let announced = hashes[0];
-        let node = Scripted::start(Config::simnet(), move |peer, mut events| {
-            let block = block.clone();
-            async move {
-                peer.send(&inv(announced)).await.unwrap();
-                while let Ok(message) = events.message().await {
-                    if let Payload::RequestRelayBlocks(_) = &message.payload {
-                        let block = Payload::Block(Box::new(block.clone()));
-                        peer.send(&message.answer(block)).await.unwrap();
-                    }
-                }
-            }
-        });
-        let run = follow(&node.address, &["--json", "--count", "1"]);
-        assert_eq!(run.code, Some(1), "{run:?}");
-        assert!(run.stderr.contains(why), "{run:?}");
-        let fetch = connect(&node.address, &["--request", &format!("block:{announced}")]);
-        assert_eq!(fetch.code, Some(1), "{fetch:?}");
-        assert!(fetch.stderr.contains(why), "{fetch:?}");
-    }
-}
-
-#[test]
 fn text_of_the_remote_cannot_reach_the_terminal() {
     let mut config = Config::simnet();
     let agent = format!("\x1b[2J{}", "\n".repeat(200));
@@ -323,106 +263,5 @@ fn text_of_the_remote_cannot_reach_the_terminal() {
             }
             assert!(!shown.stdout.bytes().any(|byte| byte < 0x20 && byte != b'\n'));
         }
-    }
-}
-
-#[test]
-fn ctrl_c_ends_following_orderly() {
-    let server = serving("3");
-    let url = format!("kaspa://{}", server.address);
-    let mut command = peerage(&["follow", &url, "--network", "kaspa-simnet", "--json"]);
-    let child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    server.expect("message");
-    interrupt(&child);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert!(String::from_utf8(output.stdout).unwrap().contains("we disconnected"));
-    let (status, stderr) = server.interrupt();
-    assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
-}
-
-#[test]
-fn what_strangers_announce_is_taken_in_only_if_it_verifies() {
-    let server = serving("3");
-    let runtime = Runtime::new().unwrap();
-    // The fourth, on three that the server has.
-    let (mut block, hash) = last(blocks(4));
-    block.transactions[0].lock_time += 1;
-    runtime.block_on(async {
-        let (peer, mut events) =
-            kaspa::connect(server.address.as_str(), &Config::simnet()).await.unwrap();
-        peer.send(&inv(hash)).await.unwrap();
-        let reason = loop {
-            let event = tokio::time::timeout(LIMIT, events.next()).await;
-            match event.expect("the server asks and then goes").unwrap() {
-                Event::Message(message) => {
-                    if let Payload::RequestRelayBlocks(_) = message.payload {
-                        let block = Payload::Block(Box::new(block.clone()));
-                        peer.send(&message.answer(block)).await.unwrap();
-                    }
-                }
-                Event::Disconnected(reason) => break reason,
-                _ => {}
-            }
-        };
-        assert_eq!(reason, kaspa::DisconnectReason::RemoteClosed);
-    });
-    let (_, stderr) = server.interrupt();
-    assert!(stderr.contains(&hash.to_string()) && stderr.contains("transactions"), "{stderr}");
-}
-
-/// So many blocks on simnet's first, fetched from the command itself.
-fn blocks(count: usize) -> (Vec<Block>, Vec<Hash>) {
-    use peerage::kaspa::message::{RequestIbdBlocks, RequestIbdChainBlockLocator};
-    let server = serving(&count.to_string());
-    let runtime = Runtime::new().unwrap();
-    runtime.block_on(async {
-        let (peer, events) =
-            kaspa::connect(server.address.as_str(), &Config::simnet()).await.unwrap();
-        drop(events);
-        let chain = RequestIbdChainBlockLocator { low_hash: None, high_hash: None };
-        let chain = peer.request(chain).await.unwrap().block_locator_hashes;
-        let (high, low) = (chain[0], *chain.last().unwrap());
-        let mut batches = peer.push_get_headers(low, high).await.unwrap();
-        let mut hashes = Vec::new();
-        while let Some(batch) = batches.next().await {
-            hashes.extend(batch.unwrap().iter().map(|header| header.hash().unwrap()));
-        }
-        let blocks = peer.request(RequestIbdBlocks { hashes: hashes.clone() }).await.unwrap();
-        let blocks = blocks.all(count).await.unwrap().into_iter().map(|block| *block).collect();
-        (blocks, hashes)
-    })
-}
-
-fn last((mut blocks, mut hashes): (Vec<Block>, Vec<Hash>)) -> (Block, Hash) {
-    (blocks.pop().unwrap(), hashes.pop().unwrap())
-}
-
-fn inv(hash: Hash) -> Message {
-    Payload::InvRelayBlock(InvRelayBlock { hash: Some(hash) }).into()
-}
-
-/// A node that does what the test says, for as long as the test runs.
-struct Scripted {
-    address: String,
-    _runtime: Runtime,
-}
-
-impl Scripted {
-    fn start<F>(config: Config, script: impl Fn(Peer, Events) -> F + Send + 'static) -> Self
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let runtime = Runtime::new().unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        runtime.spawn(async move {
-            loop {
-                let stream = listener.accept().await.unwrap().0;
-                let (peer, events) = kaspa::accept(stream, &config).await.unwrap();
-                tokio::spawn(script(peer, events));
-            }
-        });
-        Self { address, _runtime: runtime }
     }
 }
