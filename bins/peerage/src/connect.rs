@@ -1,36 +1,38 @@
 //! `peerage connect`: a connection to a node.
 
-use std::time::Duration;
-
 use peerage::bitcoin::{self, Config, Event, Events, Network, Peer, Socks5, Target};
 use tokio::time::Instant;
 
-use crate::args::{ConnectArgs, Request};
+use crate::args::ConnectArgs;
+use crate::asked::{Asked, Request};
 use crate::failure::Failure;
+use crate::interrupt::{interrupted, or_interrupted};
+use crate::kaspa;
 use crate::output::Output;
 use crate::request::Asking;
 use crate::show::Screen;
 
-/// How long an answer may take unless the command line says otherwise: longer than an honest node
-/// takes for anything that can be asked.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const SAVE_WHAT: &str = "--save needs --request block:HASH";
 
 /// Connects, and either asks or shows what comes.
 pub(crate) async fn run(args: ConnectArgs) -> Result<(), Failure> {
-    if args.save.is_some() && !matches!(args.request, Some(Request::Block(_))) {
-        return Err(Failure::usage("--save needs --request block:HASH"));
+    if let Some(endpoint) = args.common.kaspa(&args.host)? {
+        return kaspa::connect::run(&args, &endpoint).await;
     }
-    let timeout = args.timeout.or_else(|| args.request.map(|_| ANSWER_TIMEOUT));
-    let deadline = timeout.map(|timeout| Instant::now() + timeout);
-    let network = args.common.network.clone().unwrap_or_else(Network::mainnet);
+    let request = args.request.as_ref().map(Asked::bitcoin).transpose()?;
+    if args.save.is_some() && !matches!(request, Some(Request::Block(_))) {
+        return Err(Failure::usage(SAVE_WHAT));
+    }
+    let deadline = args.deadline();
+    let network = args.common.bitcoin().unwrap_or_else(Network::mainnet);
     let target = Target::with_default_port(&args.host, network.port)
         .map_err(|error| Failure::usage(error.to_string()))?;
     let output = Output::new(args.common.json);
     output.text(format_args!("connecting to {target} ({})", network.name));
     let (peer, mut events) = or_interrupted(open(&args, target, network.clone())).await?;
-    let screen = Screen::new(output, &peer);
+    let screen = Screen::new(output, peer.id());
     screen.opened(&peer);
-    let result = match args.request {
+    let result = match request {
         Some(request) => {
             let file = args.save.as_deref();
             let asking = Asking::new(&peer, &mut events, &screen, &network, file);
@@ -61,17 +63,23 @@ async fn config(args: &ConnectArgs, network: Network) -> Result<Config, Failure>
     if let Some(timeout) = args.timeout {
         config.engine.opening_timeout = config.engine.opening_timeout.min(timeout);
     }
-    if let Some(proxy) = &args.proxy {
-        let unknown = |why: String| Failure::unreachable(format!("the proxy {proxy}: {why}"));
-        let mut found =
-            tokio::net::lookup_host(proxy).await.map_err(|error| unknown(error.to_string()))?;
-        let address = found.next().ok_or_else(|| unknown("no such host".into()))?;
-        config.proxy = Some(Socks5::new(address));
+    if let Some(name) = &args.proxy {
+        config.proxy = Some(proxy(name).await?);
     }
     Ok(config)
 }
 
-async fn within(
+/// The proxy of this name.
+pub(crate) async fn proxy(name: &str) -> Result<Socks5, Failure> {
+    let unknown = |why: String| Failure::unreachable(format!("the proxy {name}: {why}"));
+    let mut found =
+        tokio::net::lookup_host(name).await.map_err(|error| unknown(error.to_string()))?;
+    let address = found.next().ok_or_else(|| unknown("no such host".into()))?;
+    Ok(Socks5::new(address))
+}
+
+/// What a question may take: until the deadline, if there is one.
+pub(crate) async fn within(
     deadline: Option<Instant>,
     answer: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
@@ -83,13 +91,6 @@ async fn within(
              longer.",
         ))
     })
-}
-
-async fn or_interrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::select! {
-        result = work => result,
-        () = interrupted() => Err(Failure::interrupted()),
-    }
 }
 
 /// Shows events until the deadline, until Ctrl-C or until the end.
@@ -115,16 +116,9 @@ async fn watch(
 }
 
 /// Sleeps until the deadline; for ever without one.
-async fn sleep_until(deadline: Option<Instant>) {
+pub(crate) async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Resolves when the user presses Ctrl-C; never if that cannot be noticed.
-pub(crate) async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use peerage::bitcoin::{DisconnectReason, Malformed, OpenError, Retry};
+use peerage::bitcoin::{DisconnectReason, Malformed, OpenError, Retry, Violation};
 
 /// What went wrong, in words for people and a number for scripts.
 #[derive(Debug)]
@@ -93,6 +93,10 @@ fn advice(error: &OpenError) -> Option<&'static str> {
         OpenError::Ended { reason, .. } => match reason {
             DisconnectReason::Malformed(Malformed::WrongMagic { .. }) => {
                 "It speaks for another network: choose one with --network."
+            }
+            DisconnectReason::Rejected(_)
+            | DisconnectReason::Violation(Violation::Incompatible { .. }) => {
+                "It may be on another network (see --network)."
             }
             DisconnectReason::RemoteClosed | DisconnectReason::Io(_) => {
                 "It may be on another network (see --network), have no free slot, or ban us."

@@ -1,41 +1,70 @@
 //! `peerage listen`: connections that others make.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use peerage::bitcoin::types::Services;
-use peerage::bitcoin::{self, Config, Event, Events, Network, Peer, Target};
+use peerage::bitcoin::{self, Config, Event, Events, Network, OpenError, Peer, Target};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::args::ListenArgs;
 use crate::chain::Chain;
-use crate::connect::interrupted;
 use crate::describe::text;
 use crate::failure::Failure;
+use crate::interrupt::interrupted;
+use crate::kaspa;
 use crate::node::Node;
 use crate::output::{Output, complain, fields};
 use crate::show::Screen;
 
 /// Accepts until Ctrl-C.
 pub(crate) async fn run(args: ListenArgs) -> Result<(), Failure> {
+    if let Some(endpoint) = args.common.kaspa(&args.address)? {
+        return kaspa::listen::run(&args, &endpoint).await;
+    }
     let network = network(&args)?;
     let server = Arc::new(Server {
         output: Output::new(args.common.json),
         node: args.serve.map(serving),
         config: config(&args, &network),
     });
-    let listener = bind(&args.address, network.port).await?;
+    let target = Target::with_default_port(&args.address, network.port)
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    listen(&target, &network.name, args.max, server).await
+}
+
+/// What becomes of the connections that are accepted.
+pub(crate) trait Serve: Send + Sync + 'static {
+    fn output(&self) -> &Output;
+
+    /// Serves a connection until it ends or `stopped` is closed.
+    fn serve(
+        &self,
+        stream: TcpStream,
+        stopped: watch::Receiver<()>,
+    ) -> impl Future<Output = ()> + Send;
+}
+
+/// Accepts at `target`, at most `max` connections at once, until Ctrl-C.
+pub(crate) async fn listen(
+    target: &Target,
+    network: &str,
+    max: u16,
+    server: Arc<impl Serve>,
+) -> Result<(), Failure> {
+    let listener = bind(target).await?;
     let address = listener.local_addr().map_err(|error| Failure::other(error.to_string()))?;
-    server.output.event(
+    server.output().event(
         "listening",
-        fields([("address", text(address)), ("network", text(&network.name))]),
-        format_args!("listening on {address} ({}), Ctrl-C to end", network.name),
+        fields([("address", text(address)), ("network", text(network))]),
+        format_args!("listening on {address} ({network}), Ctrl-C to end"),
     );
-    let slots = Arc::new(Semaphore::new(usize::from(args.max)));
+    let slots = Arc::new(Semaphore::new(usize::from(max)));
     let mut connections = JoinSet::new();
     let (stop, stopped) = watch::channel(());
     tokio::select! {
@@ -57,12 +86,12 @@ struct Server {
 
 fn network(args: &ListenArgs) -> Result<Network, Failure> {
     let regtest = Network::regtest();
-    match (&args.common.network, args.serve) {
-        (Some(network), Some(_)) if *network != regtest => {
+    match (args.common.bitcoin(), args.serve) {
+        (Some(network), Some(_)) if network != regtest => {
             Err(Failure::usage("--serve mines its blocks for regtest, and for no other --network"))
         }
         (_, Some(_)) => Ok(regtest),
-        (network, None) => Ok(network.clone().unwrap_or_else(Network::mainnet)),
+        (network, None) => Ok(network.unwrap_or_else(Network::mainnet)),
     }
 }
 
@@ -87,10 +116,8 @@ fn config(args: &ListenArgs, network: &Network) -> Config {
     config
 }
 
-async fn bind(address: &str, port: u16) -> Result<TcpListener, Failure> {
-    let target = Target::with_default_port(address, port)
-        .map_err(|error| Failure::usage(error.to_string()))?;
-    let bound = match &target {
+async fn bind(target: &Target) -> Result<TcpListener, Failure> {
+    let bound = match target {
         Target::Address(address) => TcpListener::bind(address).await,
         Target::Name(host, port) => TcpListener::bind((host.as_str(), *port)).await,
     };
@@ -99,7 +126,7 @@ async fn bind(address: &str, port: u16) -> Result<TcpListener, Failure> {
 
 async fn accept(
     listener: &TcpListener,
-    server: &Arc<Server>,
+    server: &Arc<impl Serve>,
     slots: &Arc<Semaphore>,
     stopped: &watch::Receiver<()>,
     connections: &mut JoinSet<()>,
@@ -112,11 +139,15 @@ async fn accept(
         match listener.accept().await {
             Ok((stream, _)) => {
                 backoff = Backoff::default();
-                connections.spawn(serve(stream, server.clone(), slot, stopped.clone()));
+                let (server, stopped) = (server.clone(), stopped.clone());
+                connections.spawn(async move {
+                    server.serve(stream, stopped).await;
+                    drop(slot);
+                });
             }
             Err(error) => {
                 if let Some(wait) = backoff.after(&error) {
-                    report(&server.output, &error, wait);
+                    report(server.output(), &error, wait);
                     tokio::time::sleep(wait).await;
                 }
             }
@@ -124,39 +155,42 @@ async fn accept(
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    server: Arc<Server>,
-    _slot: OwnedSemaphorePermit,
-    mut stopped: watch::Receiver<()>,
-) {
-    let address = stream.peer_addr().ok();
-    let opened = tokio::select! {
-        opened = bitcoin::accept(stream, &server.config) => opened,
-        _ = stopped.changed() => return,
-    };
-    let (peer, mut events) = match opened {
-        Ok(connection) => connection,
-        Err(error) => {
-            let who = address.map_or_else(|| "somebody".to_owned(), |address| address.to_string());
-            server.output.event(
-                "failed",
-                fields([("address", text(&who)), ("reason", text(&error))]),
-                format_args!("{who}: {error}"),
-            );
-            return;
-        }
-    };
-    let screen = Screen::of_many(server.output.clone(), &peer);
-    screen.opened(&peer);
-    server.node.as_ref().inspect(|node| node.adopt(&peer));
-    tokio::select! {
-        () = server.converse(&peer, &mut events, &screen) => {}
-        _ = stopped.changed() => peer.disconnect(),
+impl Serve for Server {
+    fn output(&self) -> &Output {
+        &self.output
     }
-    // After an interruption: what is left until the end.
-    server.converse(&peer, &mut events, &screen).await;
-    server.node.as_ref().inspect(|node| node.forget(&peer));
+
+    async fn serve(&self, stream: TcpStream, mut stopped: watch::Receiver<()>) {
+        let address = stream.peer_addr().ok();
+        let opened = tokio::select! {
+            opened = bitcoin::accept(stream, &self.config) => opened,
+            _ = stopped.changed() => return,
+        };
+        let (peer, mut events) = match opened {
+            Ok(connection) => connection,
+            Err(error) => return failed(&self.output, address, &error),
+        };
+        let screen = Screen::of_many(self.output.clone(), peer.id());
+        screen.opened(&peer);
+        self.node.as_ref().inspect(|node| node.adopt(&peer));
+        tokio::select! {
+            () = self.converse(&peer, &mut events, &screen) => {}
+            _ = stopped.changed() => peer.disconnect(),
+        }
+        // After an interruption: what is left until the end.
+        self.converse(&peer, &mut events, &screen).await;
+        self.node.as_ref().inspect(|node| node.forget(&peer));
+    }
+}
+
+/// Shows an opening that failed.
+pub(crate) fn failed(output: &Output, address: Option<SocketAddr>, error: &OpenError) {
+    let who = address.map_or_else(|| "somebody".to_owned(), |address| address.to_string());
+    output.event(
+        "failed",
+        fields([("address", text(&who)), ("reason", text(error))]),
+        format_args!("{who}: {error}"),
+    );
 }
 
 impl Server {

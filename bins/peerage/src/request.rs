@@ -20,7 +20,7 @@ use peerage::bitcoin::{Events, Message, Network, Peer};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::args::Request;
+use crate::asked::Request;
 use crate::describe::text;
 use crate::failure::Failure;
 use crate::output::{Fields, fields};

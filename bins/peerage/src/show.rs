@@ -1,9 +1,12 @@
 //! One connection on the screen: what was negotiated, what is said, how it ended.
+//!
+//! What speaks of Bitcoin's types is here as well; `kaspa/show.rs` does the same for Kaspa's.
 
+use std::fmt;
 use std::time::Duration;
 
 use peerage::bitcoin::{
-    Count, DisconnectReason, Event, Fault, Kind, Message, Misbehaviour, Negotiated, Peer, Remote,
+    Count, DisconnectReason, Event, Fault, Message, Misbehaviour, Negotiated, Peer, PeerId, Remote,
     Stats, Traffic,
 };
 use serde_json::{Value, json};
@@ -22,13 +25,13 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// The screen of the only connection.
-    pub(crate) fn new(output: Output, peer: &Peer) -> Self {
-        Self { output, peer: peer.id().0, prefix: String::new() }
+    pub(crate) fn new(output: Output, peer: PeerId) -> Self {
+        Self { output, peer: peer.0, prefix: String::new() }
     }
 
     /// The screen of one of several connections.
-    pub(crate) fn of_many(output: Output, peer: &Peer) -> Self {
-        Self { output, peer: peer.id().0, prefix: format!("#{} ", peer.id()) }
+    pub(crate) fn of_many(output: Output, peer: PeerId) -> Self {
+        Self { output, peer: peer.0, prefix: format!("#{peer} ") }
     }
 
     /// Shows what was negotiated and what the remote says of itself.
@@ -36,7 +39,12 @@ impl Screen {
         let stats = peer.stats();
         let mut shown = link(&stats);
         shown.extend(introduction(&stats.remote));
-        self.emit("opened", &shown);
+        self.introduce(&shown);
+    }
+
+    /// Shows these facts of a new connection.
+    pub(crate) fn introduce(&self, shown: &Fields) {
+        self.emit("opened", shown);
         self.text("connected");
         for (key, value) in shown.iter().filter(|(key, value)| is_for_people(key, value)) {
             self.text(format_args!("  {:<20} {}", key.replace('_', " "), plain(value)));
@@ -56,7 +64,7 @@ impl Screen {
     }
 
     /// Shows an answer, as fields and as a line of text.
-    pub(crate) fn answer(&self, request: &str, answer: Fields, line: impl std::fmt::Display) {
+    pub(crate) fn answer(&self, request: &str, answer: Fields, line: impl fmt::Display) {
         let mut shown = fields([("request", request.into())]);
         shown.extend(answer);
         self.emit("answer", &shown);
@@ -65,58 +73,76 @@ impl Screen {
 
     /// Shows why the connection ended and what went over it.
     pub(crate) fn closed(&self, stats: &Stats, reason: &DisconnectReason) {
-        self.object_closed(stats, reason);
-        self.text(format_args!("disconnected: {reason}"));
-        self.text(format_args!("  received  {}", traffic(stats.bytes_received, &stats.received)));
-        self.text(format_args!("  sent      {}", traffic(stats.bytes_sent, &stats.sent)));
-        if let Some(ping) = stats.ping.min {
-            self.text(format_args!("  ping      {} ms", millis(ping)));
-        }
-    }
-
-    fn message(&self, message: &Message) {
-        let body = describe(message);
-        let seconds = self.output.seconds();
-        let kind = message.kind();
-        let line = format!("{seconds:>9.3}  {:<12} {}", kind.to_string(), phrase(&body));
-        self.text(line.trim_end());
-        self.emit(
-            "message",
-            &fields([
-                ("time", json!((seconds * 1e6).round() / 1e6)),
-                ("command", text(kind)),
-                ("body", Value::Object(body)),
-            ]),
+        self.ended(
+            reason,
+            &Moved::new(stats.bytes_received, &stats.received),
+            &Moved::new(stats.bytes_sent, &stats.sent),
+            stats.ping.min,
         );
     }
 
-    fn notice(&self, what: &str) {
-        self.emit("notice", &fields([("what", what.into())]));
-        self.text(format_args!("{what}"));
-    }
-
-    fn object_closed(&self, stats: &Stats, reason: &DisconnectReason) {
+    /// Shows why a connection ended, what went either way, and its shortest round trip.
+    pub(crate) fn ended(
+        &self,
+        reason: &DisconnectReason,
+        received: &Moved,
+        sent: &Moved,
+        ping: Option<Duration>,
+    ) {
         self.emit(
             "closed",
             &fields([
                 ("reason", text(reason)),
                 ("fault", fault(reason.fault()).into()),
-                ("bytes_received", json!(stats.bytes_received)),
-                ("bytes_sent", json!(stats.bytes_sent)),
-                ("received", by_command(&stats.received)),
-                ("sent", by_command(&stats.sent)),
-                ("ping_ms", stats.ping.min.map_or(Value::Null, |ping| json!(millis(ping)))),
+                ("bytes_received", json!(received.bytes)),
+                ("bytes_sent", json!(sent.bytes)),
+                ("received", received.by_command()),
+                ("sent", sent.by_command()),
+                ("ping_ms", ping.map_or(Value::Null, |ping| json!(millis(ping)))),
             ]),
         );
+        self.text(format_args!("disconnected: {reason}"));
+        self.text(format_args!("  received  {received}"));
+        self.text(format_args!("  sent      {sent}"));
+        if let Some(ping) = ping {
+            self.text(format_args!("  ping      {} ms", millis(ping)));
+        }
     }
 
-    fn emit(&self, event: &str, shown: &Fields) {
+    fn message(&self, message: &Message) {
+        self.said(message.kind(), describe(message));
+    }
+
+    /// Shows a message of this kind that says this.
+    pub(crate) fn said(&self, kind: impl fmt::Display, body: Fields) {
+        let kind = kind.to_string();
+        let line = format!("{:>9.3}  {kind:<12} {}", self.output.seconds(), phrase(&body));
+        self.text(line.trim_end());
+        let shown =
+            [("time", self.time()), ("command", kind.into()), ("body", Value::Object(body))];
+        self.emit("message", &fields(shown));
+    }
+
+    /// Seconds since the start, to the microsecond.
+    pub(crate) fn time(&self) -> Value {
+        json!((self.output.seconds() * 1e6).round() / 1e6)
+    }
+
+    /// Shows something odd.
+    pub(crate) fn notice(&self, what: &str) {
+        self.emit("notice", &fields([("what", what.into())]));
+        self.text(format_args!("{what}"));
+    }
+
+    /// Prints an event of the connection for programs.
+    pub(crate) fn emit(&self, event: &str, shown: &Fields) {
         let mut object = fields([("peer", json!(self.peer))]);
         object.extend(shown.clone());
         self.output.object(event, object);
     }
 
-    fn text(&self, text: impl std::fmt::Display) {
+    /// Prints a line about the connection for people.
+    pub(crate) fn text(&self, text: impl fmt::Display) {
         self.output.text(format_args!("{}{text}", self.prefix));
     }
 }
@@ -187,18 +213,34 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn traffic(bytes: u64, traffic: &Traffic<Kind>) -> String {
-    let total = traffic.total().messages;
-    let kinds: Vec<String> =
-        traffic.iter().map(|(kind, Count { messages, .. })| format!("{kind} {messages}")).collect();
-    format!("{bytes} bytes, {total} messages: {}", kinds.join(", "))
+/// What went one way, of either network's messages.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    bytes: u64,
+    messages: u64,
+    kinds: Vec<(String, Count)>,
 }
 
-fn by_command(traffic: &Traffic<Kind>) -> Value {
-    let rows = traffic.iter().map(|(kind, Count { messages, bytes })| {
-        (kind.to_string(), json!({ "messages": messages, "bytes": bytes }))
-    });
-    Value::Object(rows.collect())
+impl Moved {
+    pub(crate) fn new<K: Copy + Eq + fmt::Display>(bytes: u64, traffic: &Traffic<K>) -> Self {
+        let kinds = traffic.iter().map(|(kind, count)| (kind.to_string(), count)).collect();
+        Self { bytes, messages: traffic.total().messages, kinds }
+    }
+
+    fn by_command(&self) -> Value {
+        let rows = self.kinds.iter().map(|(kind, Count { messages, bytes })| {
+            (kind.clone(), json!({ "messages": messages, "bytes": bytes }))
+        });
+        Value::Object(rows.collect())
+    }
+}
+
+impl fmt::Display for Moved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds: Vec<String> =
+            self.kinds.iter().map(|(kind, count)| format!("{kind} {}", count.messages)).collect();
+        write!(f, "{} bytes, {} messages: {}", self.bytes, self.messages, kinds.join(", "))
+    }
 }
 
 const fn fault(fault: Fault) -> &'static str {

@@ -21,13 +21,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Each example, and so each file in the folder, has its test below.
-const EXAMPLES: [&str; 10] = [
+const EXAMPLES: [&str; 11] = [
     "announce_transaction",
     "fetch_block",
     "forwarding_proxy",
     "in_memory",
     "inbound_peer",
-    "kaspa_legacy", // which has its test with those of its feature
+    "kaspa",        // these two have their tests with those
+    "kaspa_legacy", // of their features
     "listener",
     "outbound_peer",
     "ping",

@@ -11,7 +11,7 @@ use crate::output::line;
 
 /// The screen that the node and its peers share.
 #[derive(Debug)]
-pub(super) struct Console {
+pub(crate) struct Console {
     start: Instant,
     /// Counts blocks on all connections; hidden unless somebody sits before a terminal.
     bar: Option<ProgressBar>,
@@ -19,7 +19,7 @@ pub(super) struct Console {
 
 impl Console {
     /// A screen on which so many blocks will be fetched in all.
-    pub(super) fn new(blocks: u64) -> Self {
+    pub(crate) fn new(blocks: u64) -> Self {
         let terminal = io::stdout().is_terminal() && io::stderr().is_terminal();
         let style = "  {bar:40} {human_pos} of {human_len} blocks fetched and verified";
         let bar = terminal.then(|| {
@@ -32,7 +32,7 @@ impl Console {
     }
 
     /// Prints what somebody has to say.
-    pub(super) fn say(&self, who: &str, what: impl fmt::Display) {
+    pub(crate) fn say(&self, who: &str, what: impl fmt::Display) {
         let seconds = self.start.elapsed().as_secs_f64();
         let print = || line(format_args!("{seconds:>8.3}  {who:<8}  {what}"));
         match &self.bar {
@@ -42,7 +42,7 @@ impl Console {
     }
 
     /// Somebody has verified `done` of `total` blocks: the bar moves, or each quarter is a line.
-    pub(super) fn progress(&self, who: &str, done: usize, total: usize) {
+    pub(crate) fn progress(&self, who: &str, done: usize, total: usize) {
         match &self.bar {
             Some(bar) => bar.inc(1),
             None if done < total && done * 4 / total > (done - 1) * 4 / total => {
@@ -53,7 +53,7 @@ impl Console {
     }
 
     /// All blocks are there: the bar goes, lines stay.
-    pub(super) fn synced(&self) {
+    pub(crate) fn synced(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -61,7 +61,7 @@ impl Console {
 }
 
 /// The end of a hash: the beginning of a block's is zeros.
-pub(super) fn short(hash: impl fmt::Display) -> String {
+pub(crate) fn short(hash: impl fmt::Display) -> String {
     let hash = hash.to_string();
     let end = hash.len().saturating_sub(12);
     format!("…{}", &hash[end..])

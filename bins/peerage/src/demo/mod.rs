@@ -5,9 +5,9 @@
 //! every peer.
 
 mod client;
-mod console;
+pub(crate) mod console;
 mod follower;
-mod table;
+pub(crate) mod table;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use peerage::bitcoin::message::Tx;
 use peerage::bitcoin::types::Services;
-use peerage::bitcoin::{self, Config, Event, Stats, V2};
+use peerage::bitcoin::{self, Config, Count, Event, Negotiated, Stats, V2};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -23,10 +23,11 @@ use tokio::time::Instant;
 
 use self::client::{Client, Standing};
 use self::console::{Console, short};
+use self::table::Row;
 use crate::args::DemoArgs;
 use crate::chain::Chain;
-use crate::connect::interrupted;
 use crate::failure::Failure;
+use crate::interrupt::interrupted;
 use crate::node::Node;
 use crate::output::line;
 use crate::show::millis;
@@ -259,7 +260,12 @@ impl World {
         reports.sort_by_key(|report| report.stats.id);
         console.say("node", "all connections have ended");
         line("");
-        table::print(&reports, &inbound);
+        let peers = reports.iter().map(|Report { name, standing, stats }| {
+            row(name.clone(), stats, vec![standing.blocks, standing.transactions])
+        });
+        let served = inbound.iter().zip(1..);
+        let served = served.map(|(stats, number)| row(format!("node, {number}"), stats, vec![]));
+        table::print(peers.chain(served), &["blocks", "txs"]);
         line("");
         if reports.iter().any(|report| report.standing != goal) {
             return Err(Failure::other("not every block and transaction has arrived"));
@@ -272,6 +278,31 @@ impl World {
             goal.transactions,
         ));
         Ok(())
+    }
+}
+
+/// What one end of a connection has measured.
+fn row(end: String, stats: &Stats, results: Vec<usize>) -> Row {
+    let count = |messages, bytes| Count { messages, bytes };
+    Row {
+        end,
+        direction: stats.direction.to_string(),
+        transport: session(&stats.transport),
+        opening: stats.opening_took,
+        received: count(stats.received.total().messages, stats.bytes_received),
+        sent: count(stats.sent.total().messages, stats.bytes_sent),
+        ping: stats.ping.min,
+        results,
+    }
+}
+
+/// The transport, and the beginning of a v2 session's id, which is the same at both ends.
+fn session(negotiated: &Negotiated) -> String {
+    match negotiated {
+        Negotiated::V2 { session_id: [a, b, c, d, ..] } => {
+            format!("{negotiated} {a:02x}{b:02x}{c:02x}{d:02x}")
+        }
+        _ => negotiated.to_string(),
     }
 }
 

@@ -1,15 +1,32 @@
 //! The closing table: what each end of each connection has measured.
 
-use peerage::bitcoin::{Negotiated, Stats};
+use std::time::Duration;
 
-use super::Report;
+use peerage::bitcoin::Count;
+
 use crate::output::line;
 use crate::show::millis;
 
-/// Prints the peers' side of the connections, then the node's.
-pub(super) fn print(reports: &[Report], inbound: &[Stats]) {
+/// One end of a connection.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) end: String,
+    pub(crate) direction: String,
+    pub(crate) transport: String,
+    pub(crate) opening: Duration,
+    /// Messages, and all bytes of the connection.
+    pub(crate) received: Count,
+    pub(crate) sent: Count,
+    pub(crate) ping: Option<Duration>,
+    /// What was verified, by column; none where the end only served.
+    pub(crate) results: Vec<usize>,
+}
+
+/// Prints these rows, with these names for the columns of results.
+pub(crate) fn print(rows: impl IntoIterator<Item = Row>, results: &[&str]) {
+    let results: String = results.iter().map(column).collect();
     line(format_args!(
-        "{:<10} {:<9} {:<14} {:>10} {:>9} {:>12} {:>9} {:>12} {:>9} {:>7} {:>5}",
+        "{:<10} {:<9} {:<14} {:>10} {:>9} {:>12} {:>9} {:>12} {:>9}{results}",
         "end",
         "direction",
         "transport",
@@ -19,39 +36,24 @@ pub(super) fn print(reports: &[Report], inbound: &[Stats]) {
         "out msgs",
         "out bytes",
         "ping ms",
-        "blocks",
-        "txs",
     ));
-    for Report { name, standing, stats } in reports {
-        row(name, stats, &standing.blocks.to_string(), &standing.transactions.to_string());
-    }
-    for (stats, number) in inbound.iter().zip(1..) {
-        row(&format!("node, {number}"), stats, "", "");
-    }
+    rows.into_iter().for_each(|row| print_row(&row));
 }
 
-fn row(end: &str, stats: &Stats, blocks: &str, transactions: &str) {
-    let ping = stats.ping.min.map_or_else(|| "-".into(), |ping| format!("{:.3}", millis(ping)));
-    let (received, sent) = (stats.received.total(), stats.sent.total());
-    let row = format!(
-        "{end:<10} {:<9} {:<14} {:>10.3} {:>9} {:>12} {:>9} {:>12} {ping:>9} {blocks:>7} {transactions:>5}",
-        stats.direction.to_string(),
-        session(&stats.transport),
-        millis(stats.opening_took),
+fn print_row(row: &Row) {
+    let Row { end, direction, transport, opening, received, sent, ping, results } = row;
+    let ping = ping.map_or_else(|| "-".into(), |ping| format!("{:.3}", millis(ping)));
+    let results: String = results.iter().map(column).collect();
+    line(format_args!(
+        "{end:<10} {direction:<9} {transport:<14} {:>10.3} {:>9} {:>12} {:>9} {:>12} {ping:>9}{results}",
+        millis(*opening),
         received.messages,
-        stats.bytes_received,
+        received.bytes,
         sent.messages,
-        stats.bytes_sent,
-    );
-    line(row.trim_end());
+        sent.bytes,
+    ));
 }
 
-/// The transport, and the beginning of a v2 session's id, which is the same at both ends.
-fn session(negotiated: &Negotiated) -> String {
-    match negotiated {
-        Negotiated::V2 { session_id: [a, b, c, d, ..] } => {
-            format!("{negotiated} {a:02x}{b:02x}{c:02x}{d:02x}")
-        }
-        _ => negotiated.to_string(),
-    }
+fn column(value: impl std::fmt::Display) -> String {
+    format!(" {value:>7}")
 }

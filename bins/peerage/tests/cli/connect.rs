@@ -258,7 +258,7 @@ fn a_proxy_is_told_the_name() {
 }
 
 /// Serves one SOCKS5 client, connects it to `target`, and returns what it asked for.
-fn serve_socks(proxy: &TcpListener, target: &str) -> (Vec<u8>, u16) {
+pub(crate) fn serve_socks(proxy: &TcpListener, target: &str) -> (Vec<u8>, u16) {
     let (mut client, _) = proxy.accept().unwrap();
     let mut greeting = [0; 3];
     client.read_exact(&mut greeting).unwrap();

@@ -41,6 +41,46 @@ fn the_table_agrees_at_both_ends() {
 }
 
 #[test]
+fn kaspas_nodes_have_everything_too() {
+    let demo = run(&["demo", "--network", "kaspa-simnet", "--blocks", "130", "--duration", "1.2"]);
+    assert_eq!(demo.code, Some(0), "{demo:?}");
+    assert_eq!(demo.stderr, "");
+    let has = |text: &str| assert!(demo.stdout.contains(text), "{text}: {}", demo.stdout);
+    has("made 130 blocks");
+    has("connected over gRPC");
+    for peer in ["peer 1", "peer 2", "peer 3"] {
+        has(&format!("{peer}    130 headers in 3 batches stand on each other"));
+        has(&format!("{peer}    all 130 blocks verified"));
+    }
+    // Two that did not know each other, and one on both.
+    has("peer 3    made a block with");
+    has("node      made a block with");
+    has(" transactions on 2: ");
+    has("peer 1    announces transaction");
+    has("verified by each of 3 peers: 133 blocks");
+    has("and 20 addresses; the node has 3 of theirs");
+    assert!(demo.stdout.trim_end().ends_with("of theirs"), "{}", demo.stdout);
+}
+
+#[test]
+fn kaspas_table_agrees_at_both_ends() {
+    let args = ["demo", "--network", "kaspa-simnet", "--blocks", "110", "--peers", "2"];
+    let demo = run(&[&args[..], &["--duration", "0"]].concat());
+    assert_eq!(demo.code, Some(0), "{demo:?}");
+    let row = |end: &str| -> Vec<String> {
+        let row = demo.stdout.lines().find(|line| line.starts_with(end)).unwrap();
+        row[end.len()..].split_whitespace().map(str::to_owned).collect()
+    };
+    // direction, transport, opening, messages and bytes in and out, ping, results
+    for number in [1, 2] {
+        let (peer, node) = (row(&format!("peer {number}")), row(&format!("node, {number}")));
+        assert_eq!((&peer[0], &node[0]), (&"outbound".into(), &"inbound".into()));
+        assert_eq!((&peer[1], &peer[3], &peer[5]), (&node[1], &node[5], &node[3]));
+        assert_eq!(peer[8..], ["110", "0", "20"]);
+    }
+}
+
+#[test]
 fn senseless_options_are_usage_errors() {
     for args in [
         &["demo", "--blocks", "109"][..],

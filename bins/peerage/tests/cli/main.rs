@@ -4,5 +4,8 @@
 
 mod connect;
 mod demo;
+mod follow;
+mod kaspa;
 mod listen;
+mod scripted;
 mod support;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// How long anything may take before a test fails instead of hanging.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// The binary with these arguments.
 pub(crate) fn peerage(args: &[&str]) -> Command {

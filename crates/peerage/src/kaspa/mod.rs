@@ -63,7 +63,9 @@ pub use peerage_peer::{
     Misbehaviour, Negotiated, OpenError, PeerHandle, PeerId, PingStats, PongOrder, Receipt, Retry,
     SendError, Socks5, SocksAuth, SocksError, Target, Traffic, TrySendError,
 };
-pub use peerage_wire::{Direction, Malformed, Name, Refusal, UserAgent, UserAgentError, Violation};
+pub use peerage_wire::{
+    Direction, Malformed, Name, Refusal, Text, UserAgent, UserAgentError, Violation,
+};
 pub use peerage_wire_kaspa::proto::{
     Identity, Ids, Item, Kaspa, Kind, Message, Network, NodeId, OurId, Payload, Remote, message,
     types,
