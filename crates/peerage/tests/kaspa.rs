@@ -1,0 +1,14 @@
+//! Today's Kaspa peers, against remotes scripted by hand: kaspad's probes, openings, requests,
+//! chores, announcements, statistics, and remotes that mean harm.
+#![allow(clippy::unwrap_used)] // the helpers of tests are tests
+
+#[path = "kaspa/deadlines.rs"]
+mod deadlines;
+#[path = "kaspa/opening.rs"]
+mod opening;
+#[path = "kaspa/probes.rs"]
+mod probes;
+#[path = "kaspa/remote.rs"]
+mod remote;
+#[path = "kaspa/said.rs"]
+mod said;
