@@ -8,6 +8,8 @@ mod bad_input;
 mod chores;
 #[path = "kaspa/deadlines.rs"]
 mod deadlines;
+#[path = "kaspa/given_up.rs"]
+mod given_up;
 #[path = "kaspa/http2.rs"]
 mod http2;
 #[path = "kaspa/inventory.rs"]

@@ -42,19 +42,19 @@ pub(crate) fn transaction(lock_time: u64) -> Box<Transaction> {
     Box::new(Transaction { lock_time, subnetwork_id, ..Transaction::default() })
 }
 
-fn range(low: u32) -> RequestHeaders {
+pub(crate) fn range(low: u32) -> RequestHeaders {
     RequestHeaders { low_hash: Some(hash(low)), high_hash: Some(hash(low + 1)) }
 }
 
-fn headers(nonce: u64) -> Payload {
+pub(crate) fn headers(nonce: u64) -> Payload {
     Payload::BlockHeaders(BlockHeaders { block_headers: vec![header(nonce)] })
 }
 
-async fn nonce(answers: &mut Answers<RequestHeaders>) -> u64 {
+pub(crate) async fn nonce(answers: &mut Answers<RequestHeaders>) -> u64 {
     within(answers.next()).await.unwrap().unwrap()[0].nonce
 }
 
-async fn opened(caller: Caller) -> (Peer, Remote) {
+pub(crate) async fn opened(caller: Caller) -> (Peer, Remote) {
     let (peer, events, remote) = Remote::open(caller, &Config::simnet()).await;
     listen(events);
     (peer, remote)
@@ -250,32 +250,6 @@ async fn what_answers_nothing_is_an_event() {
         remote.answer_to(&asked, headers(3));
         assert_eq!(nonce(&mut answers).await, 3);
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_comes_for_who_has_gone_is_an_event() {
-    let (peer, mut events, mut remote) = Remote::open(Caller::We, &Config::simnet()).await;
-    let mut answers = peer.request(range(1)).await.unwrap();
-    let asked = remote.expect(Kind::RequestHeaders).await;
-    remote.answer_to(&asked, headers(1));
-    assert_eq!(nonce(&mut answers).await, 1);
-    drop(answers);
-    remote.answer_to(&asked, headers(2));
-    let event = within(events.message()).await.unwrap();
-    assert_eq!((event.response_id, event.payload), (asked.request_id, headers(2)));
-
-    // A future that is dropped while it waits has gone as well.
-    let asking = peer.request(RequestAddresses::default());
-    let script = async {
-        remote.expect(Kind::RequestAddresses).await;
-    };
-    tokio::select! {
-        biased;
-        _ = asking => panic!("nobody has answered"),
-        () = script => {}
-    }
-    remote.say(Payload::Addresses(Addresses::default()));
-    assert_eq!(within(events.message()).await.unwrap().kind(), Kind::Addresses);
 }
 
 #[tokio::test(start_paused = true)]
