@@ -90,9 +90,10 @@ impl<R: Request> Answers<R> {
         let mut flow = request.flow();
         let (payload, answers) = (flow.take_request(), flow.answers);
         let (window, done) = (flow.window().cloned(), flow.is_done());
-        let ticket = correlator.expect(flow);
+        let mut ticket = correlator.expect(flow);
         let message = Message { request_id: ticket.request_id(), response_id: 0, payload };
         peer.send(&message).await?;
+        ticket.asked();
         let request = std::marker::PhantomData;
         Ok(Self { peer, ticket, answers, window, read: 0, owing: false, done, request })
     }

@@ -2,7 +2,8 @@
 //!
 //! A request that kaspad answers by number carries one of ours, and its answers name it; the others
 //! are answered by kind, and the one that waits longest gets the answer, until it has all of them.
-//! What answers nothing that waits is a message like others.
+//! What answers nothing that waits is a message like others; so is what answers a request by kind that
+//! was given up, which keeps its place in the line until its answers have come.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,9 @@ use super::flow::{Flow, Turn};
 
 /// Our numbers begin here; those below are for callers who number their own requests.
 const FIRST_ID: u32 = 1 << 31;
+
+/// How many requests that were given up keep their places. Silence ends the connection long before.
+const MOST_GIVEN_UP: usize = 64;
 
 /// The requests of one connection that wait for answers.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ struct Request {
     flow: Flow,
     /// Whether all answers have come, or a wrong one.
     over: bool,
+    /// Whether nobody waits for its answers any more, which come nevertheless.
+    given_up: bool,
     /// With the length of each, in bytes.
     queue: VecDeque<(Answer, usize)>,
     reader: Option<Waker>,
@@ -68,23 +74,31 @@ impl Correlator {
         let id = waiting.next_id;
         waiting.next_id = id.checked_add(1).unwrap_or(FIRST_ID);
         let (by_id, over, queue) = (flow.by_id, flow.is_done(), VecDeque::new());
-        waiting.requests.push(Request { id, flow, over, queue, reader: None });
-        Ticket { correlator: Arc::clone(self), id, by_id }
+        let request = Request { id, flow, over, given_up: false, queue, reader: None };
+        waiting.requests.push(request);
+        Ticket { correlator: Arc::clone(self), id, by_id, asked: false }
     }
 
     /// Keeps a message that answers a request; gives back one that does not.
     fn take(&self, message: Message) -> Option<Message> {
         let kind = message.payload.kind();
         let mut waiting = self.lock();
-        let found = waiting.requests.iter_mut().find(|request| {
+        let found = waiting.requests.iter().position(|request| {
             let named = message.response_id == request.id;
             let fits = message.response_id == 0 && !request.flow.by_id;
             !request.over && request.flow.answers.contains(&kind) && (named || fits)
         });
-        let Some(request) = found else { return Some(message) };
+        let Some(place) = found else { return Some(message) };
+        let request = &mut waiting.requests[place];
         let len = message.encoded_len();
         let turn = request.flow.turn(&message.payload);
         request.over = request.flow.is_done() || turn != Ok(Turn::Item);
+        if request.given_up {
+            if request.over {
+                waiting.requests.remove(place);
+            }
+            return Some(message);
+        }
         let answer = Answer { payload: message.payload, turn, last: request.over };
         request.queue.push_back((answer, len));
         let reader = request.reader.take();
@@ -125,6 +139,13 @@ impl Waiting {
         self.bytes -= bytes;
         if self.bytes < limit { self.task.take() } else { None }
     }
+
+    /// Lets a request keep its place, if not too many do.
+    fn give_up(&mut self, place: usize, request: Request) {
+        if self.requests.iter().filter(|it| it.given_up).count() < MOST_GIVEN_UP {
+            self.requests.insert(place, Request { given_up: true, reader: None, ..request });
+        }
+    }
 }
 
 /// A request's place among those that wait; dropping it gives it up.
@@ -133,9 +154,15 @@ pub(crate) struct Ticket {
     correlator: Arc<Correlator>,
     id: u32,
     by_id: bool,
+    asked: bool,
 }
 
 impl Ticket {
+    /// The request was sent: from now on there will be answers.
+    pub(crate) const fn asked(&mut self) {
+        self.asked = true;
+    }
+
     /// The number that the request has to carry.
     pub(crate) const fn request_id(&self) -> u32 {
         if self.by_id { self.id } else { 0 }
@@ -175,8 +202,12 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let mut waiting = self.correlator.lock();
         let Some(place) = waiting.requests.iter().position(|it| it.id == self.id) else { return };
-        let request = waiting.requests.remove(place);
-        let bytes = request.queue.iter().map(|(_, len)| len).sum();
+        let mut request = waiting.requests.remove(place);
+        let bytes = std::mem::take(&mut request.queue).iter().map(|(_, len)| len).sum();
+        // Who waits to be acknowledged says no more.
+        if self.asked && !self.by_id && !request.over && request.flow.window().is_none() {
+            waiting.give_up(place, request);
+        }
         let task = waiting.free(bytes, self.correlator.limit);
         drop(waiting);
         task.into_iter().for_each(Waker::wake);
@@ -256,78 +287,4 @@ impl<H> Drop for Correlating<H> {
 }
 
 #[cfg(test)]
-mod tests {
-    use peerage_wire_kaspa::proto::message::{
-        RequestHeaders, RequestTransactions, TransactionNotFound,
-    };
-    use peerage_wire_kaspa::proto::types::Hash;
-
-    use super::super::answers::Request as _;
-    use super::*;
-
-    fn not_found(number: u8) -> Message {
-        let id = Some(Hash::from_bytes([number; 32]));
-        Payload::TransactionNotFound(TransactionNotFound { id }).into()
-    }
-
-    /// What has come: an answer, the end, or nothing yet.
-    fn answer(ticket: &Ticket) -> Option<Option<Payload>> {
-        match ticket.poll_answer(&Context::from_waker(Waker::noop())) {
-            Poll::Ready(answer) => Some(answer.map(|answer| answer.payload)),
-            Poll::Pending => None,
-        }
-    }
-
-    #[test]
-    fn answers_by_kind_go_to_whoever_asked_first_and_still_waits() {
-        let correlator = Correlator::new(1 << 20);
-        let ask = |numbers: &[u8]| {
-            let ids = numbers.iter().map(|number| Hash::from_bytes([*number; 32])).collect();
-            correlator.expect(RequestTransactions { ids }.flow())
-        };
-        let (first, second) = (ask(&[1, 2]), ask(&[3]));
-        assert_eq!(first.request_id(), 0);
-        // All of them come before anybody reads.
-        for number in [1, 2, 3] {
-            assert_eq!(correlator.take(not_found(number)), None);
-        }
-        assert_eq!(correlator.take(not_found(4)), Some(not_found(4)), "nobody asked");
-        for (ticket, number) in [(&first, 1), (&first, 2), (&second, 3)] {
-            assert_eq!(answer(ticket), Some(Some(not_found(number).payload)));
-        }
-        assert_eq!((answer(&first), answer(&second)), (None, None));
-    }
-
-    #[test]
-    fn answers_by_number_go_to_whoever_has_it() {
-        let correlator = Correlator::new(1 << 20);
-        let ask = || correlator.expect(RequestHeaders::default().flow());
-        let (first, second) = (ask(), ask());
-        let done = |id| Message { response_id: id, ..Payload::DoneHeaders.into() };
-        let id = second.request_id();
-        assert!(id >= FIRST_ID && id != first.request_id());
-        assert_eq!(correlator.take(done(id)), None);
-        assert_eq!(correlator.take(done(id)), Some(done(id)), "it is over");
-        assert_eq!(correlator.take(done(0)), Some(done(0)), "it names nobody");
-        drop(first);
-        assert_eq!(answer(&second), Some(Some(Payload::DoneHeaders)));
-        correlator.end();
-        assert_eq!(answer(&second), Some(None));
-    }
-
-    #[test]
-    fn what_nobody_reads_stops_the_reading_until_it_is_given_up() {
-        let correlator = Correlator::new(64);
-        let cx = Context::from_waker(Waker::noop());
-        let ids = vec![Hash::ZERO; 3];
-        let ticket = correlator.expect(RequestTransactions { ids }.flow());
-        assert!(correlator.poll_room(&cx).is_ready());
-        for _ in 0..2 {
-            assert_eq!(correlator.take(not_found(0)), None);
-        }
-        assert!(correlator.poll_room(&cx).is_pending());
-        drop(ticket);
-        assert!(correlator.poll_room(&cx).is_ready());
-        assert_eq!(correlator.lock().bytes, 0);
-    }
-}
+mod tests;
