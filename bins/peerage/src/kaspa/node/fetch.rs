@@ -10,7 +10,7 @@ use peerage::kaspa::message::{
     RequestRelayBlocks,
 };
 use peerage::kaspa::types::Hash;
-use peerage::kaspa::{Answers, Peer, Request, RequestError};
+use peerage::kaspa::{Answers, Item, Peer, Request, RequestError};
 use tokio::sync::mpsc;
 
 use super::Node;
@@ -81,6 +81,8 @@ impl Node {
             let mut blocks = peer.request(RequestIbdBlocks { hashes: window.to_vec() }).await?;
             for (hash, place) in window.iter().zip(asked * WINDOW + 1..) {
                 let block = next(&mut blocks).await?;
+                // Whoever has served it need not hear of it.
+                peer.add_known(&[Item::Block(*hash)]);
                 self.take_in(*block).map_err(|refused| wrong(*hash, &refused))?;
                 self.progress(place, missing.len());
             }
