@@ -192,7 +192,8 @@ impl<K: Envelope> Frames<K> {
         self.state = State::Header([0; HEADER], 0);
         self.granted = FREE;
         self.wants = false;
-        let payload = if self.copies(payload.len()) { Bytes::copy_from_slice(&payload) } else { payload };
+        let payload =
+            if self.copies(payload.len()) { Bytes::copy_from_slice(&payload) } else { payload };
         Ok(Some(Frame { kind, payload, wire_len, payload_hash: None }))
     }
 

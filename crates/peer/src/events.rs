@@ -153,8 +153,7 @@ impl<P: Protocol> Drop for Events<P> {
         let writer = state.writer.take();
         // Under the lock, so that the sender's own answers come behind these. Only here is a
         // connection's outbox locked inside another lock.
-        let unread =
-            self.current.drain(..).chain(batches.into_iter().flat_map(|b| b.events));
+        let unread = self.current.drain(..).chain(batches.into_iter().flat_map(|b| b.events));
         answer_pings(unread, peer.as_ref());
         drop(state);
         writer.inspect(Waker::wake_by_ref);
