@@ -2,9 +2,12 @@
 
 use anyhow::{Context as _, Result, ensure};
 use peerage::kaspa::message::RequestAddresses;
-use peerage::kaspa::{AddressAnswers, Direction, Kind, Negotiated};
+use peerage::kaspa::{
+    AddressAnswers, Config, Direction, DisconnectReason, Kind, Negotiated, OpenError, Retry, Stats,
+};
 
-use super::{DIRECTIONS, Node, Pair, Talk, config_with, open, words};
+use super::{DIRECTIONS, Node, Pair, Talk, config_with, open, try_open, words};
+use crate::checks::until;
 use crate::daemon::Programs;
 
 /// What each says of itself, as the other hears it.
@@ -64,7 +67,7 @@ pub(crate) async fn mirror(programs: &Programs) -> Result<String> {
 async fn agreed(
     programs: &Programs,
     direction: Direction,
-    config: &peerage::kaspa::Config,
+    config: &Config,
     (ours, theirs): (u32, u32),
 ) -> Result<u32> {
     let options = ["--version", &theirs.to_string()];
@@ -88,9 +91,13 @@ pub(crate) async fn gzip(programs: &Programs) -> Result<String> {
                 (config.gzip.accept, config.gzip.send) = (accept, send);
                 config.addresses = AddressAnswers::from_fn(|_| super::addresses::ours(1_000));
             });
+            if direction == Direction::Inbound && !accept {
+                refused(programs, &config).await?;
+                continue;
+            }
             let Pair { node, talk } = open(programs, direction, &[], &config).await?;
-            // A server tells that it unpacks only by packing itself.
-            let knows = direction == Direction::Inbound || accept;
+            // A client says that it unpacks, its server does not: for that we pack nothing.
+            let knows = direction == Direction::Inbound;
             let transport = talk.peer.stats().transport;
             ensure!(transport == (Negotiated::Grpc { gzip: knows }), "we know {transport:?}");
             let (to_us, to_it) = packed(&node, &talk).await?;
@@ -99,7 +106,22 @@ pub(crate) async fn gzip(programs: &Programs) -> Result<String> {
             seen.push(format!("{}{}", u8::from(accept), u8::from(send)));
         }
     }
-    Ok(format!("packed exactly where it shall be (accept and send): {}", seen.join(" ")))
+    Ok(format!(
+        "as we accept and send: {}; to its server never, its client insists",
+        seen.join(" ")
+    ))
+}
+
+/// Its client packs without asking: whoever takes nothing packed cannot be dialled by it.
+async fn refused(programs: &Programs, config: &Config) -> Result<()> {
+    let (_node, opened) = try_open(programs, Direction::Inbound, &[], config).await?;
+    let error = opened.err().context("it opened, though its messages are packed")?;
+    let ended = matches!(
+        &error,
+        OpenError::Ended { reason: DisconnectReason::NoCommonTransport(_), retry: Retry::Never }
+    );
+    ensure!(ended, "{error:?}");
+    Ok(())
 }
 
 /// Whether it packed for us, and we for it.
@@ -112,9 +134,14 @@ async fn packed(node: &Node, talk: &Talk) -> Result<(bool, bool)> {
     let plain = |event: &serde_json::Value| event["bytes"].as_u64().context("a size in bytes");
     let from_it = plain(&node.sent_all(0, "Addresses", 1).await?[0])?;
     let from_us = plain(&node.got(0, "Addresses").await?)?;
+    let counts = |stats: &Stats| [&stats.received, &stats.sent].map(|it| it.get(Kind::Addresses));
+    // They are noted when a round of work is over, of which the answer was a part.
+    until("both are counted", async || {
+        Ok(counts(&talk.peer.stats()).iter().all(|count| count.messages == 1))
+    })
+    .await?;
     let stats = talk.peer.stats();
-    let (read, written) = (stats.received.get(Kind::Addresses), stats.sent.get(Kind::Addresses));
-    ensure!(read.messages == 1 && written.messages == 1, "{read:?} and {written:?}");
+    let [read, written] = counts(&stats);
     // Before a message there are five bytes.
     let is_packed = |bytes, plain| {
         ensure!(bytes <= plain + 5, "{bytes} bytes for {plain}");

@@ -9,12 +9,16 @@ use peerage::kaspa::{
     Config, DisconnectReason, Event, Events, Message, OpenError, Payload, Peer, accept, connect,
 };
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
 
 /// An established connection, whose messages are read in their order.
 pub(crate) struct Talk {
     pub(crate) peer: Peer,
-    events: Events,
+    /// Events that a task reads all the time: a check that waits for an answer does not read, and
+    /// events that nobody reads stop the answers too. As long as checks last, so few come that the
+    /// queue needs no bound.
+    events: UnboundedReceiver<Event>,
 }
 
 /// How long a message may be in coming.
@@ -24,7 +28,7 @@ impl Talk {
     /// Dials.
     pub(crate) async fn dial(address: SocketAddr, config: &Config) -> Result<Self, OpenError> {
         let (peer, events) = connect(address, config).await?;
-        Ok(Self { peer, events })
+        Ok(Self { peer, events: read(events) })
     }
 
     /// Takes the next connection.
@@ -33,7 +37,7 @@ impl Talk {
         config: &Config,
     ) -> Result<Result<Self, OpenError>> {
         let (stream, _) = listener.accept().await?;
-        Ok(accept(stream, config).await.map(|(peer, events)| Self { peer, events }))
+        Ok(accept(stream, config).await.map(|(peer, events)| Self { peer, events: read(events) }))
     }
 
     /// Sends a message that belongs to no request.
@@ -54,7 +58,7 @@ impl Talk {
     ) -> Result<T> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let event = timeout_at(deadline, self.events.next()).await;
+            let event = timeout_at(deadline, self.events.recv()).await;
             match event.map_err(|_| anyhow!("no {what} within {PATIENCE:?}"))? {
                 Some(Event::Message(message)) => {
                     if let Some(found) = pick(&message) {
@@ -95,7 +99,7 @@ impl Talk {
         let deadline = Instant::now() + PATIENCE;
         let mut words = None;
         let told = loop {
-            match timeout_at(deadline, self.events.next()).await.context("no end")? {
+            match timeout_at(deadline, self.events.recv()).await.context("no end")? {
                 Some(Event::Disconnected(reason)) => break reason,
                 Some(Event::Message(Message { payload: Payload::Reject(reject), .. })) => {
                     words = Some(reject.reason);
@@ -104,9 +108,22 @@ impl Talk {
                 None => bail!("the event stream ended without telling why"),
             }
         };
-        ensure!(self.events.next().await.is_none(), "events after the last");
+        ensure!(self.events.recv().await.is_none(), "events after the last");
         let closed = timeout_at(deadline, self.peer.closed()).await.context("not closed")?;
         ensure!(closed == told, "the stream says {told}, the handle {closed}");
         Ok((told, words))
     }
+}
+
+/// Reads events until the last, or until nobody wants them.
+fn read(mut events: Events) -> UnboundedReceiver<Event> {
+    let (sender, receiver) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(event) = events.next().await {
+            if sender.send(event).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
 }

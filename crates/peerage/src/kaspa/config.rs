@@ -45,10 +45,11 @@ pub struct Config {
 /// none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gzip {
-    /// Whether we compress what we send. False: blocks shrink little, and small messages grow.
+    /// Whether we compress what we send. False: blocks shrink little, and small messages grow. Kaspad
+    /// offers to take compressed messages where it dials us, and not where we dial it.
     pub send: bool,
     /// Whether we offer to take compressed messages. True: kaspad compresses all that it sends to
-    /// whoever takes it.
+    /// whoever takes it, and dials only those who take it.
     pub accept: bool,
 }
 
