@@ -154,6 +154,10 @@ where
     /// what it does next anyway.
     pub(crate) fn poll(&mut self, task: &Context<'_>) {
         self.counts.allow(READ);
+        if matches!(self.end, Some(End::Failed(_))) {
+            // Whoever broke a rule is not listened to, however long nobody looks at the end.
+            self.counts.turn_deaf();
+        }
         self.counts.wake(task);
         let cx = &mut Context::from_waker(Waker::noop());
         while !self.over && self.poll_connection(cx) {}

@@ -179,9 +179,6 @@ where
         if may_read {
             self.short_of_memory = waits;
         }
-        if !self.fresh {
-            self.pinned = 0;
-        }
         let before = (self.received(), self.sent());
         // What is the library's own moves bytes as well, and they are to be noted.
         let moved = self.pump(cx) || (self.received(), self.sent()) != before;
@@ -305,8 +302,8 @@ where
         self.short_of_memory
     }
 
-    fn pinned(&self) -> usize {
-        self.pinned
+    fn take_pinned(&mut self) -> usize {
+        std::mem::take(&mut self.pinned)
     }
 
     fn received(&self) -> u64 {

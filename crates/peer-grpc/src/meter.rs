@@ -32,6 +32,8 @@ pub(crate) struct Counts {
     allowance: AtomicUsize,
     /// Whether reading stopped for want of allowance, so that nothing will wake the task.
     stopped: AtomicBool,
+    /// Whether nothing is read any more.
+    deaf: AtomicBool,
     ended: AtomicBool,
     eof: AtomicBool,
     failed: Mutex<Failed>,
@@ -53,6 +55,7 @@ impl Default for Counts {
             data: AtomicU64::default(),
             allowance: AtomicUsize::default(),
             stopped: AtomicBool::default(),
+            deaf: AtomicBool::default(),
             ended: AtomicBool::default(),
             eof: AtomicBool::default(),
             failed: Mutex::default(),
@@ -81,6 +84,11 @@ impl Counts {
     pub(crate) fn allow(&self, bytes: usize) {
         self.allowance.store(bytes, Relaxed);
         self.stopped.store(false, Relaxed);
+    }
+
+    /// Reads nothing any more.
+    pub(crate) fn turn_deaf(&self) {
+        self.deaf.store(true, Relaxed);
     }
 
     /// Whether more could have been read than was allowed.
@@ -190,6 +198,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Meter<S> {
     ) -> Poll<io::Result<()>> {
         let Self { io, counts, .. } = self.get_mut();
         let allowance = counts.allowance.load(Relaxed);
+        if counts.deaf.load(Relaxed) {
+            return Poll::Pending;
+        }
         if allowance == 0 {
             counts.stopped.store(true, Relaxed);
             return Poll::Pending;

@@ -221,7 +221,8 @@ where
         self.core.handle_timeout(now);
         self.deliver();
         self.transmit(now);
-        self.handler.flush(self.link.pinned());
+        let pinned = self.link.take_pinned();
+        self.handler.flush(pinned);
         self.excuse_handler(now);
         backlog && self.core.closed().is_none()
     }

@@ -71,8 +71,9 @@ pub trait Link<K: Kind>: Send + 'static {
     /// Whether reading waits for other connections to give memory back.
     fn is_short_of_memory(&self) -> bool;
 
-    /// What the messages of the last read hold in memory, in bytes, as long as one of them lives.
-    fn pinned(&self) -> usize;
+    /// What the messages given since this was last asked hold in memory, in bytes, as long as one of
+    /// them lives.
+    fn take_pinned(&mut self) -> usize;
 
     /// All bytes ever read from the connection.
     fn received(&self) -> u64;

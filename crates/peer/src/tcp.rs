@@ -153,7 +153,8 @@ where
         self.short_of_memory
     }
 
-    fn pinned(&self) -> usize {
+    /// Whatever was given since is a slice of the same read, perhaps the last one that lives.
+    fn take_pinned(&mut self) -> usize {
         self.pinned
     }
 

@@ -79,8 +79,8 @@ impl Correlator {
         Ticket { correlator: Arc::clone(self), id, by_id, asked: false }
     }
 
-    /// Keeps a message that answers a request; gives back one that does not.
-    fn take(&self, message: Message) -> Option<Message> {
+    /// Keeps a message that answers a request, and tells its length; gives back one that does not.
+    fn take(&self, message: Message) -> Result<usize, Message> {
         let kind = message.payload.kind();
         let mut waiting = self.lock();
         let found = waiting.requests.iter().position(|request| {
@@ -88,7 +88,7 @@ impl Correlator {
             let fits = message.response_id == 0 && !request.flow.by_id;
             !request.over && request.flow.answers.contains(&kind) && (named || fits)
         });
-        let Some(place) = found else { return Some(message) };
+        let Some(place) = found else { return Err(message) };
         let request = &mut waiting.requests[place];
         let len = message.encoded_len();
         let turn = request.flow.turn(&message.payload);
@@ -97,7 +97,7 @@ impl Correlator {
             if request.over {
                 waiting.requests.remove(place);
             }
-            return Some(message);
+            return Err(message);
         }
         let answer = Answer { payload: message.payload, turn, last: request.over };
         request.queue.push_back((answer, len));
@@ -105,7 +105,7 @@ impl Correlator {
         waiting.bytes += len;
         drop(waiting);
         reader.into_iter().for_each(Waker::wake);
-        None
+        Ok(len)
     }
 
     /// While too much waits for its readers, nothing more shall come.
@@ -218,11 +218,13 @@ impl Drop for Ticket {
 pub(crate) struct Correlating<H> {
     inner: H,
     correlator: Arc<Correlator>,
+    /// Bytes of answers kept since the last flush: what they hold is counted here, and not there.
+    kept: usize,
 }
 
 impl<H> Correlating<H> {
     pub(crate) const fn new(inner: H, correlator: Arc<Correlator>) -> Self {
-        Self { inner, correlator }
+        Self { inner, correlator, kept: 0 }
     }
 }
 
@@ -237,8 +239,11 @@ impl<H: Handler<Kaspa>> Handler<Kaspa> for Correlating<H> {
     fn handle(&mut self, peer: &PeerHandle<Kaspa>, event: Event<Kaspa>) {
         let event = match event {
             Event::Message(message) => match self.correlator.take(message) {
-                Some(message) => Event::Message(message),
-                None => return,
+                Err(message) => Event::Message(message),
+                Ok(len) => {
+                    self.kept += len;
+                    return;
+                }
             },
             Event::Disconnected(reason) => {
                 self.correlator.end();
@@ -254,7 +259,7 @@ impl<H: Handler<Kaspa>> Handler<Kaspa> for Correlating<H> {
     }
 
     fn flush(&mut self, pinned: usize) {
-        self.inner.flush(pinned);
+        self.inner.flush(pinned.saturating_sub(std::mem::take(&mut self.kept)));
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {

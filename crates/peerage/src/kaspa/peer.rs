@@ -51,6 +51,10 @@ impl Peer {
     /// Asks the remote, and gives its answer or, where there are several, the stream of
     /// [`Answers`]. They are not among the connection's events.
     ///
+    /// Events that nobody reads stop the connection once they hold
+    /// [`EngineConfig::event_limit`](super::EngineConfig::event_limit) bytes, and with it the answers:
+    /// read them on another task, use a [`Listener`](super::Listener), or drop them.
+    ///
     /// A remote that does not answer within its time ends the connection
     /// ([`EngineConfig::stall_detection`](super::EngineConfig::stall_detection)). Dropping the
     /// future, or the answers, gives the request up; what still comes is a message like others.

@@ -179,7 +179,8 @@ fn credit_is_a_limit() {
                     }
                 }
             };
-            let _ = tokio::time::timeout(Duration::from_secs(1), flood).await;
+            let taken = tokio::time::timeout(Duration::from_secs(1), flood).await;
+            assert!(taken.is_err(), "64 MB were taken, most of them to be thrown away");
             let mut heard = 0;
             let reason = loop {
                 match events.message().await {

@@ -30,6 +30,7 @@ impl peerage_wire::Message<Kaspa> for Message {
             Payload::InvRelayBlock(_)
             | Payload::InvTransactions(_)
             | Payload::Block(_)
+            | Payload::IbdBlock(_)
             | Payload::Transaction(_) => Role::Announce,
             Payload::Version(_) | Payload::Verack | Payload::Ready => {
                 Role::Forbidden(Violation::Duplicate { command: self.kind().into() })
@@ -53,7 +54,9 @@ impl peerage_wire::Message<Kaspa> for Message {
                 return tx.id().into_iter().map(Item::Transaction).for_each(each);
             }
             Payload::InvRelayBlock(inv) => inv.hash,
-            Payload::Block(block) => block.header.as_ref().and_then(|header| header.hash().ok()),
+            Payload::Block(block) | Payload::IbdBlock(block) => {
+                block.header.as_ref().and_then(|header| header.hash().ok())
+            }
             _ => return,
         };
         block.map(Item::Block).into_iter().for_each(each);
