@@ -131,6 +131,15 @@ fn packed_numbers_take_eight_times_their_bytes_and_no_more() {
     assert_eq!(body.daa_window_indices, vec![1; 100_000]);
 }
 
+/// Found by the fuzzer: the decoder looked for the end of the last number behind the field, and had by
+/// then more numbers than were counted.
+#[test]
+fn a_packed_number_ends_inside_its_field() {
+    let numbers = [vec![1; 999], vec![0x9b]].concat();
+    let open = field(51, &[field(3, &numbers), field(2, &[1])].concat());
+    assert_eq!(decode_within(&open.into()), Err(Malformed::Invalid { what: "varint" }));
+}
+
 fn honest() -> Vec<Payload> {
     let addresses = (0..2_500_u32).map(|at| SocketAddr::from((at.to_be_bytes(), 16_111)).into());
     let txs = |inputs, outputs| vec![transaction(inputs, outputs); 513];

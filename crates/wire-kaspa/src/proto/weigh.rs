@@ -131,7 +131,7 @@ impl Scale {
             let field = &known[place];
             if let Some(element) = field.element {
                 let list = known[..place].iter().filter(|field| field.element.is_some()).count();
-                let more = if field.shape.is_some() { 1 } else { numbers(value) };
+                let more = if field.shape.is_some() { 1 } else { numbers(value)? };
                 self.add(counts[list], more, element, whole)?;
                 counts[list] += more;
             } else if seen & (1 << place) != 0 {
@@ -177,11 +177,15 @@ fn capacity(count: usize) -> usize {
     if count == 0 { 0 } else { count.next_power_of_two().max(4) }
 }
 
-/// How many numbers are in a field: packed, each ends with a byte below 0x80.
-fn numbers(value: Value<'_>) -> usize {
+/// How many numbers are in a field: packed, each ends with a byte below 0x80. One that does not end
+/// there is refused: the decoder would look for its end behind the field.
+fn numbers(value: Value<'_>) -> Result<usize, Malformed> {
     match value {
-        Value::Bytes(packed) => packed.iter().filter(|byte| **byte < 0x80).count(),
-        Value::Varint(_) | Value::Fixed => 1,
+        Value::Bytes(packed) if packed.last().is_some_and(|byte| *byte >= 0x80) => {
+            Err(invalid("varint"))
+        }
+        Value::Bytes(packed) => Ok(packed.iter().filter(|byte| **byte < 0x80).count()),
+        Value::Varint(_) | Value::Fixed => Ok(1),
     }
 }
 
