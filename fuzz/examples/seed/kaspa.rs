@@ -40,7 +40,7 @@ pub(crate) fn inputs() -> Vec<(String, Vec<u8>)> {
 pub(crate) fn streams() -> Vec<(String, Vec<u8>)> {
     let ping = encoded(&Payload::Ping(Ping { nonce: 7 }).into());
     let ids = vec![hash(9); 2_000];
-    let inv = encoded(&Payload::InvTransactions(InvTransactions { ids: ids.clone() }).into());
+    let inv = encoded(&Payload::InvTransactions(InvTransactions { ids }).into());
     let headers =
         encoded(&Payload::BlockHeaders(BlockHeaders { block_headers: vec![header(); 9] }).into());
     let stream = |messages: &[&[u8]]| {
