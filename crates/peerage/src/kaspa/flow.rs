@@ -3,6 +3,7 @@
 //! An answer is judged when it arrives, and not when it is read: only so is it known whose the next
 //! one is, and whether the remote waits for its acknowledgements.
 
+use peerage_wire::Kind as _;
 use peerage_wire_kaspa::proto::types::Hash;
 use peerage_wire_kaspa::proto::{Kind, Payload};
 
@@ -55,53 +56,41 @@ pub(crate) enum Turn {
 }
 
 impl Flow {
-    fn new(request: Payload, by_id: bool, answers: &'static [Kind], end: End) -> Self {
+    /// What may come back stands in the table of messages, where the engine's clocks find it too.
+    fn new(request: Payload, by_id: bool, end: End) -> Self {
+        let expect = request.kind().policy().expect.as_ref();
+        let answers = expect.map_or(&[][..], |expect| expect.answers);
         Self { request: Some(request), by_id, answers, end, window: None, unacknowledged: 0 }
     }
 
     /// One answer.
-    pub(crate) fn single(request: Payload, by_id: bool, answers: &'static [Kind]) -> Self {
-        Self::new(request, by_id, answers, End::After(1))
+    pub(crate) fn single(request: Payload, by_id: bool) -> Self {
+        Self::new(request, by_id, End::After(1))
     }
 
     /// So many answers that name the request.
-    pub(crate) fn counted(request: Payload, answers: &'static [Kind], count: usize) -> Self {
-        Self::new(request, true, answers, End::After(count as u64))
+    pub(crate) fn counted(request: Payload, count: usize) -> Self {
+        Self::new(request, true, End::After(count as u64))
     }
 
     /// What these hashes name, in their order.
-    pub(crate) fn named(
-        request: Payload,
-        by_id: bool,
-        answers: &'static [Kind],
-        hashes: Vec<Hash>,
-    ) -> Self {
-        Self::new(request, by_id, answers, End::Named(hashes.into_iter()))
+    pub(crate) fn named(request: Payload, by_id: bool, hashes: Vec<Hash>) -> Self {
+        Self::new(request, by_id, End::Named(hashes.into_iter()))
     }
 
     /// Answers until one of kind `end`.
-    pub(crate) fn until(
-        request: Payload,
-        by_id: bool,
-        answers: &'static [Kind],
-        end: Kind,
-    ) -> Self {
-        Self::new(request, by_id, answers, End::With(end))
+    pub(crate) fn until(request: Payload, by_id: bool, end: Kind) -> Self {
+        Self::new(request, by_id, End::With(end))
     }
 
     /// One whole answer, or parts until one of kind `end`.
-    pub(crate) fn whole_or_until(
-        request: Payload,
-        answers: &'static [Kind],
-        whole: Kind,
-        end: Kind,
-    ) -> Self {
-        Self::new(request, true, answers, End::Whole { last: whole, or_with: end })
+    pub(crate) fn whole_or_until(request: Payload, whole: Kind, end: Kind) -> Self {
+        Self::new(request, true, End::Whole { last: whole, or_with: end })
     }
 
     /// As many lanes as the metadata promises.
-    pub(crate) fn lanes(request: Payload, answers: &'static [Kind]) -> Self {
-        Self::new(request, false, answers, End::Lanes { promised: None, come: 0 })
+    pub(crate) fn lanes(request: Payload) -> Self {
+        Self::new(request, false, End::Lanes { promised: None, come: 0 })
     }
 
     /// The remote waits for `with` after every so many answers of one kind.

@@ -105,6 +105,11 @@ macro_rules! listener {
             fn on_write(&mut self, _kind: Kind, _bytes: usize) {}
         }
 
+        /// Every kind that has a method. The library's list may grow, and what is not in this one
+        /// would be passed over.
+        #[cfg(test)]
+        const CALLED: &[Kind] = &[Kind::Version, $(Kind::$empty,)* $(Kind::$kind),*];
+
         fn call(listener: &mut impl Listener, peer: &Peer, message: &Message) {
             listener.on_message(peer, message);
             match &message.payload {
@@ -292,4 +297,18 @@ fn state(event: Event<Kaspa>) -> Option<State> {
         Event::Disconnected(reason) => State::Disconnected(reason),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_message_has_a_method() {
+        let kinds = |list: &[Kind]| list.iter().copied().collect::<HashSet<_>>();
+        assert_eq!(kinds(CALLED), kinds(Kind::ALL));
+        assert_eq!(CALLED.len(), Kind::ALL.len());
+    }
 }

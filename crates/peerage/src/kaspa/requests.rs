@@ -108,58 +108,50 @@ macro_rules! requests {
 
 requests! {
     RequestAddresses => Addresses { Payload::Addresses(answer) => Some(answer) }
-        |it| Flow::single(Payload::RequestAddresses(it), false, &[Kind::Addresses]);
+        |it| Flow::single(Payload::RequestAddresses(it), false);
     RequestBlockLocator => BlockLocator { Payload::BlockLocator(answer) => Some(answer) }
-        |it| Flow::single(Payload::RequestBlockLocator(it), true, &[Kind::BlockLocator]);
+        |it| Flow::single(Payload::RequestBlockLocator(it), true);
     RequestIbdChainBlockLocator => IbdChainBlockLocator {
         Payload::IbdChainBlockLocator(answer) => Some(answer)
     }
-        |it| Flow::single(
-            Payload::RequestIbdChainBlockLocator(it), true, &[Kind::IbdChainBlockLocator],
-        );
+        |it| Flow::single(Payload::RequestIbdChainBlockLocator(it), true);
 }
 
 requests! { streams:
     RequestRelayBlocks => Box<Block> { Payload::Block(block) => Some(block), }
         |it| {
             let hashes = it.hashes.clone();
-            Flow::named(Payload::RequestRelayBlocks(it), true, &[Kind::Block], hashes)
+            Flow::named(Payload::RequestRelayBlocks(it), true, hashes)
         };
     RequestIbdBlocks => Box<Block> { Payload::IbdBlock(block) => Some(block), }
         |it| {
             let hashes = it.hashes.clone();
-            Flow::named(Payload::RequestIbdBlocks(it), true, &[Kind::IbdBlock], hashes)
+            Flow::named(Payload::RequestIbdBlocks(it), true, hashes)
         };
     RequestBlockBodies => BlockBody { Payload::BlockBody(body) => Some(body), }
         |it| {
             let count = it.hashes.len();
-            Flow::counted(Payload::RequestBlockBodies(it), &[Kind::BlockBody], count)
+            Flow::counted(Payload::RequestBlockBodies(it), count)
         };
     RequestTransactions => FoundTransaction {
         Payload::Transaction(transaction) => Some(FoundTransaction::Found(transaction)),
         Payload::TransactionNotFound(it) => it.id.map(FoundTransaction::NotFound),
     }
         |it| {
-            const ANSWERS: &[Kind] = &[Kind::Transaction, Kind::TransactionNotFound];
             let ids = it.ids.clone();
-            Flow::named(Payload::RequestTransactions(it), false, ANSWERS, ids)
+            Flow::named(Payload::RequestTransactions(it), false, ids)
         };
     RequestHeaders => Vec<BlockHeader> { Payload::BlockHeaders(it) => Some(it.block_headers), }
-        |it| Flow::until(Payload::RequestHeaders(it), true, HEADERS, Kind::DoneHeaders)
+        |it| Flow::until(Payload::RequestHeaders(it), true, Kind::DoneHeaders)
             .acknowledging(1, Kind::BlockHeaders, Payload::RequestNextHeaders);
     RequestAntipast => Vec<BlockHeader> { Payload::BlockHeaders(it) => Some(it.block_headers), }
-        |it| Flow::until(Payload::RequestAntipast(it), true, HEADERS, Kind::DoneHeaders);
+        |it| Flow::until(Payload::RequestAntipast(it), true, Kind::DoneHeaders);
     RequestPruningPointProof => ProofPart {
         Payload::PruningPointProof(proof) => Some(ProofPart::Whole(proof)),
         Payload::PruningPointProofChunk(chunk) => Some(ProofPart::Chunk(chunk)),
     }
         |_| Flow::whole_or_until(
             Payload::RequestPruningPointProof,
-            &[
-                Kind::PruningPointProof,
-                Kind::PruningPointProofChunk,
-                Kind::PruningPointProofChunksEnd,
-            ],
             Kind::PruningPointProof,
             Kind::PruningPointProofChunksEnd,
         );
@@ -173,14 +165,6 @@ requests! { streams:
         |_| Flow::until(
             Payload::RequestPruningPointAndItsAnticone,
             true,
-            &[
-                Kind::PruningPoints,
-                Kind::TrustedData,
-                Kind::TrustedDataChunk,
-                Kind::TrustedDataChunksEnd,
-                Kind::BlockWithTrustedDataV4,
-                Kind::DoneBlocksWithTrustedData,
-            ],
             Kind::DoneBlocksWithTrustedData,
         )
         .acknowledging(
@@ -194,11 +178,6 @@ requests! { streams:
         |it| Flow::until(
             Payload::RequestPruningPointUtxoSet(it),
             false,
-            &[
-                Kind::PruningPointUtxoSetChunk,
-                Kind::DonePruningPointUtxoSetChunks,
-                Kind::UnexpectedPruningPoint,
-            ],
             Kind::DonePruningPointUtxoSetChunks,
         )
         .acknowledging(
@@ -210,11 +189,6 @@ requests! { streams:
         Payload::SmtMetadata(metadata) => Some(SmtPart::Metadata(metadata)),
         Payload::SmtLaneChunk(chunk) => Some(SmtPart::Lanes(chunk)),
     }
-        |it| Flow::lanes(
-            Payload::RequestPruningPointSmtState(it),
-            &[Kind::SmtMetadata, Kind::SmtLaneChunk, Kind::UnexpectedPruningPoint],
-        )
-        .acknowledging(10, Kind::SmtLaneChunk, Payload::RequestNextPruningPointSmtChunk);
+        |it| Flow::lanes(Payload::RequestPruningPointSmtState(it))
+            .acknowledging(10, Kind::SmtLaneChunk, Payload::RequestNextPruningPointSmtChunk);
 }
-
-const HEADERS: &[Kind] = &[Kind::BlockHeaders, Kind::DoneHeaders];

@@ -13,8 +13,8 @@ impl peerage_wire::Message<Kaspa> for Message {
         Self::kind(self)
     }
 
-    /// The kind is what [`Envelope::peek`](peerage_wire::Envelope::peek) has told, so a message with several payloads may turn
-    /// out to be of another.
+    /// The kind is what [`Envelope::peek`](peerage_wire::Envelope::peek) has told, so a message with
+    /// several payloads may turn out to be of another.
     fn decode(_kind: Kind, payload: Bytes, _version: u32) -> Result<Self, Malformed> {
         Self::decode(payload)
     }
